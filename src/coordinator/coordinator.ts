@@ -1,0 +1,176 @@
+import { majority } from "../core/bucket.ts";
+import type { BucketProperties } from "../core/bucket.ts";
+import { hex } from "../core/bytes.ts";
+import { KvError } from "../core/errors.ts";
+import type { BucketName, Key, NodeId, WriteId } from "../core/ids.ts";
+import { parseWriteId } from "../core/ids.ts";
+import type { ClusterDocument } from "../core/layout/cluster-document.ts";
+import { partitionOfRecordKey, recordKey } from "../core/record-key.ts";
+import type { RecordKey } from "../core/record-key.ts";
+import { mergeModel } from "../core/version/merge.ts";
+import type {
+  Operations,
+  QuorumChoice,
+  QuorumFacts,
+  ReadRequest,
+  ReadResult,
+  WriteRequest,
+  WriteResult,
+} from "../ports/operations.ts";
+import type { Rng } from "../ports/rng.ts";
+import { Deadline } from "./deadline.ts";
+import { read } from "./read.ts";
+import { write } from "./write.ts";
+import type { WriteModules } from "./write.ts";
+
+const WRITE_ID_BYTES = 16;
+const OVERLOAD_RETRY_AFTER_MS = 1_000;
+
+export interface CoordinatorOptions {
+  readonly requestTimeoutMs: number;
+  readonly requestTimeoutMaxMs: number;
+  readonly operationsMax: number;
+}
+
+export interface CoordinatorModules extends WriteModules {
+  readonly rng: Rng;
+  readonly document: () => ClusterDocument;
+}
+
+/** What the coordinator knows of a key before it asks anybody. */
+interface Target {
+  readonly properties: BucketProperties;
+  readonly key: RecordKey;
+  readonly preferenceList: readonly NodeId[];
+  readonly epoch: number;
+}
+
+/** Coordinates client operations over the preference list of their key, on any node. */
+export class Coordinator implements Operations {
+  readonly #options: CoordinatorOptions;
+  readonly #modules: CoordinatorModules;
+  #inflight = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: CoordinatorOptions, modules: CoordinatorModules) {
+    this.#options = options;
+    this.#modules = modules;
+  }
+
+  async read(request: ReadRequest): Promise<ReadResult> {
+    const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
+    const r = quorumSize("r", request.r ?? properties.r, properties.n);
+    return this.#within("read", request.timeoutMs, properties, async (deadline) => {
+      const model = mergeModel(properties.mode);
+      const plan = { key, preferenceList, r, w: properties.w, model, deadline };
+      const { record, acked } = await read(plan, this.#modules);
+      return { version: record?.version, quorum: { needed: r, acked, epoch } };
+    });
+  }
+
+  async write(request: WriteRequest): Promise<WriteResult> {
+    const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
+    const w = quorumSize("w", request.w ?? properties.w, properties.n);
+    const { content } = request;
+    if (content !== undefined && content.value.byteLength > properties.valueBytesMax) {
+      throw new KvError(
+        "value-too-large",
+        `the value has ${content.value.byteLength} bytes, the bucket allows ${properties.valueBytesMax}`,
+      );
+    }
+    const op = content === undefined ? "delete" : "write";
+    return this.#within(op, request.timeoutMs, properties, async (deadline) => {
+      const plan = {
+        key,
+        content,
+        writeId: request.writeId ?? this.#mintWriteId(),
+        attempt: request.attempt,
+        durability: request.durability ?? properties.durability,
+        preferenceList,
+        r: properties.r,
+        w,
+        deadline,
+      };
+      const { version, acked } = await write(plan, this.#modules);
+      const quorum: QuorumFacts = { needed: w, acked, epoch };
+      return { version, quorum };
+    });
+  }
+
+  /** Resolves when no operation is in flight; new ones are for the edge to keep out. */
+  idle(): Promise<void> {
+    if (this.#inflight === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  #target(bucket: BucketName, key: Key): Target {
+    const document = this.#modules.document();
+    const properties = document.buckets.get(bucket);
+    if (properties === undefined) {
+      throw new KvError("bucket-not-found", `there is no bucket '${bucket}'`);
+    }
+    const address = recordKey(bucket, key);
+    return {
+      properties,
+      key: address,
+      preferenceList: document.layout.preferenceList(partitionOfRecordKey(address), properties.n),
+      epoch: document.layout.epoch.number,
+    };
+  }
+
+  /** Admits the operation, gives it its deadline and counts how it ended. */
+  async #within<T>(
+    op: "read" | "write" | "delete",
+    timeoutMs: number = this.#options.requestTimeoutMs,
+    { mode }: BucketProperties,
+    operation: (deadline: Deadline) => Promise<T>,
+  ): Promise<T> {
+    const { clock, telemetry } = this.#modules;
+    const { metrics } = telemetry;
+    if (timeoutMs > this.#options.requestTimeoutMaxMs) {
+      throw new KvError(
+        "parameter-invalid",
+        `timeout is at most ${this.#options.requestTimeoutMaxMs} ms`,
+      );
+    }
+    if (this.#inflight >= this.#options.operationsMax) {
+      metrics.refused.with("operationsMax").add();
+      throw new KvError("overloaded", `${this.#inflight} operations are in flight on this node`, {
+        retryAfterMs: OVERLOAD_RETRY_AFTER_MS,
+      });
+    }
+    const begun = clock.now();
+    const deadline = new Deadline(clock, timeoutMs);
+    this.#inflight += 1;
+    let result = "internal";
+    try {
+      const value = await operation(deadline);
+      result = "ok";
+      return value;
+    } catch (error) {
+      if (error instanceof KvError) result = error.code;
+      throw error;
+    } finally {
+      deadline.cancel();
+      this.#inflight -= 1;
+      metrics.requests.with(op, mode, result).add();
+      metrics.requestDuration.with(op, mode).observe((clock.now() - begun) / 1_000);
+      metrics.inflightRequests.with().set(this.#inflight);
+      if (this.#inflight === 0) this.#onIdle?.();
+    }
+  }
+
+  #mintWriteId(): WriteId {
+    return parseWriteId(hex(this.#modules.rng.bytes(WRITE_ID_BYTES)));
+  }
+}
+
+function quorumSize(name: "r" | "w", choice: QuorumChoice, n: number): number {
+  if (choice === "one") return 1;
+  if (choice === "quorum") return majority(n);
+  if (choice === "all") return n;
+  if (choice >= 1 && choice <= n) return choice;
+  throw new KvError("parameter-invalid", `${name} must be 1 to ${n}, one, quorum or all`);
+}

@@ -1,0 +1,142 @@
+import { KvError } from "../core/errors.ts";
+import { stampAfter } from "../core/hlc.ts";
+import type { Stamp } from "../core/hlc.ts";
+import type { NodeId, WriteId } from "../core/ids.ts";
+import { LearnQuorum, learnQuorumSize } from "../core/quorum/learn-quorum.ts";
+import { WriteQuorum } from "../core/quorum/write-quorum.ts";
+import type { RecordKey } from "../core/record-key.ts";
+import { encodeRecord } from "../core/version/record.ts";
+import type { Content, Version } from "../core/version/version.ts";
+import type { Durability } from "../core/bucket.ts";
+import type { Stamps } from "../ports/stamps.ts";
+import type { Deadline } from "./deadline.ts";
+import { askingOrder, Round } from "./round.ts";
+import type { RoundEnd, RoundModules } from "./round.ts";
+
+export interface WritePlan {
+  readonly key: RecordKey;
+  readonly content: Content | undefined;
+  readonly writeId: WriteId;
+  readonly attempt: number;
+  readonly durability: Durability;
+  readonly preferenceList: readonly NodeId[];
+  readonly r: number;
+  readonly w: number;
+  readonly deadline: Deadline;
+}
+
+export interface WriteModules extends RoundModules {
+  readonly stamps: Stamps;
+  readonly spareDelayMs: number;
+}
+
+export interface Written {
+  readonly version: Version;
+  readonly acked: number;
+}
+
+/**
+ * Learn → mint → write. The learn round finds the newest stamp that any acknowledged write or
+ * returned read can have; one stamp above it and above the own clock is minted, once; the record
+ * goes to all N and W durable acknowledgements answer. The stamp never changes during the attempt:
+ * a protocol that stamps first and re-stamps on conflict lets readers see v, z, v.
+ *
+ * @throws KvError `write-unavailable` when it is proven that nothing was applied, else `write-unknown`.
+ */
+export async function write(plan: WritePlan, modules: WriteModules): Promise<Written> {
+  modules.stamps.prepare();
+  const order = askingOrder(modules.replicas, plan.preferenceList);
+  const newest = await learn(plan, order, modules);
+  const own = await modules.stamps.mint();
+  const version: Version = {
+    stamp: stampAfter({ own, newest }),
+    actor: modules.stamps.actor,
+    writeId: plan.writeId,
+    content: plan.content,
+  };
+  return { version, acked: await replicate(plan, order, version, modules) };
+}
+
+async function learn(
+  plan: WritePlan,
+  order: readonly NodeId[],
+  modules: WriteModules,
+): Promise<Stamp> {
+  const { key, deadline, r, w } = plan;
+  const needed = learnQuorumSize({ n: order.length, r, w });
+  const quorum = new LearnQuorum({ replicas: order, needed });
+  const round = new Round<Stamp>(
+    {
+      name: "learn",
+      replicas: order,
+      first: needed,
+      quorum,
+      deadline,
+      ask: (replica, onAnswer) => replica.learn(key, deadline.at, onAnswer),
+    },
+    modules.spareDelayMs,
+    modules,
+  );
+  const end = await round.run();
+  if (end === "met") return quorum.newest;
+  throw failure(plan, {
+    outcome: "not-applied",
+    needed,
+    acked: quorum.acked,
+    detail: `${quorum.acked} of the ${needed} replicas that must be asked first answered${when(end)}; nothing was sent to be written`,
+  });
+}
+
+async function replicate(
+  plan: WritePlan,
+  order: readonly NodeId[],
+  version: Version,
+  modules: WriteModules,
+): Promise<number> {
+  const { key, deadline, durability, w } = plan;
+  const record = encodeRecord(key, version);
+  const quorum = new WriteQuorum({ replicas: order, needed: w });
+  const round = new Round<"applied">(
+    {
+      name: "write",
+      replicas: order,
+      first: order.length,
+      quorum,
+      deadline,
+      ask: (replica, onAnswer) => replica.write({ key, record, durability }, deadline.at, onAnswer),
+    },
+    modules.spareDelayMs,
+    modules,
+  );
+  const end = await round.run();
+  if (end === "met") return quorum.acked;
+  throw failure(plan, {
+    outcome: quorum.failedOutcome(),
+    needed: w,
+    acked: quorum.acked,
+    detail: `${quorum.acked} of the ${w} replicas that must acknowledge did${when(end)}`,
+  });
+}
+
+function when(end: RoundEnd): string {
+  return end === "deadline" ? " before the deadline" : "";
+}
+
+/** An earlier attempt of the same write may live even where this one proved that it did nothing. */
+function failure(
+  plan: WritePlan,
+  facts: {
+    outcome: "not-applied" | "unknown";
+    needed: number;
+    acked: number;
+    detail: string;
+  },
+): KvError {
+  const { detail, ...data } = { ...facts, writeId: plan.writeId };
+  if (data.outcome === "unknown") return new KvError("write-unknown", detail, data);
+  if (plan.attempt > 1) {
+    const more = `${detail}; an earlier attempt may have been applied`;
+    return new KvError("write-unknown", more, { ...data, outcome: "unknown" });
+  }
+  return new KvError("write-unavailable", detail, data);
+}

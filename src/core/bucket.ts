@@ -1,0 +1,40 @@
+import { parseBucketName } from "./ids.ts";
+import type { BucketName } from "./ids.ts";
+
+/** How versions of one key become one record; fixed when the bucket is created. */
+export type Mode = "lww";
+/** `sync`: acknowledged after fsync on W replicas. `async`: after the write to W operating systems. */
+export type Durability = "sync" | "async";
+
+export interface BucketProperties {
+  readonly mode: Mode;
+  /** N: replicas of each key. */
+  readonly n: number;
+  /** R: replicas that must answer a read. */
+  readonly r: number;
+  /** W: replicas that must acknowledge a write. */
+  readonly w: number;
+  readonly durability: Durability;
+  readonly valueBytesMax: number;
+}
+
+export const DEFAULT_BUCKET: BucketName = parseBucketName("default");
+export const VALUE_BYTES_MAX = 1024 * 1024;
+const N_DEFAULT = 3;
+
+export function majority(n: number): number {
+  return Math.floor(n / 2) + 1;
+}
+
+/** Properties of the bucket that always exists: n = 3 or fewer members, r = w = majority. */
+export function defaultBucketProperties(memberCount: number): BucketProperties {
+  const n = Math.min(N_DEFAULT, memberCount);
+  return {
+    mode: "lww",
+    n,
+    r: majority(n),
+    w: majority(n),
+    durability: "sync",
+    valueBytesMax: VALUE_BYTES_MAX,
+  };
+}

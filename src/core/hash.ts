@@ -1,0 +1,20 @@
+import { crc32 as zlibCrc32 } from "node:zlib";
+
+/** CRC-32 (IEEE 802.3, as in zlib) of `bytes`, continuing from `seed`. Detects every single bit flip. */
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  return zlibCrc32(bytes, seed);
+}
+
+/**
+ * 32-bit placement hash: CRC-32 followed by MurmurHash3's finaliser, a bijection that spreads the
+ * linear CRC over all bits. Where a key lives depends on it, so it never changes: test vectors hold it.
+ */
+export function hash32(bytes: Uint8Array, seed = 0): number {
+  let h = zlibCrc32(bytes, seed);
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  h ^= h >>> 16;
+  return h >>> 0;
+}

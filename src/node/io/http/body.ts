@@ -1,0 +1,34 @@
+import type { IncomingMessage } from "node:http";
+import { concatBytes, EMPTY_BYTES } from "../../../core/bytes.ts";
+import { KvError } from "../../../core/errors.ts";
+
+/**
+ * The whole body, at most `bytesMax`.
+ * @throws KvError `value-too-large` as soon as it is certain; the rest is not read.
+ */
+export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+  const announced = Number(request.headers["content-length"] ?? 0);
+  const tooLarge = (): KvError =>
+    new KvError("value-too-large", `the value exceeds ${bytesMax} bytes`);
+  if (announced > bytesMax) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    request.on("data", (chunk: Uint8Array) => {
+      length += chunk.byteLength;
+      if (length > bytesMax) {
+        request.removeAllListeners("data");
+        request.pause();
+        reject(tooLarge());
+        return;
+      }
+      chunks.push(chunk);
+    });
+    request.on("end", () => {
+      const [only = EMPTY_BYTES] = chunks;
+      resolve(chunks.length < 2 ? only : concatBytes(chunks));
+    });
+    request.on("error", () => reject(new KvError("request-invalid", "the body broke off")));
+    request.on("aborted", () => reject(new KvError("request-invalid", "the body broke off")));
+  });
+}

@@ -1,0 +1,137 @@
+import { latin1 } from "../../../core/bytes.ts";
+import { KvError } from "../../../core/errors.ts";
+import { hash32 } from "../../../core/hash.ts";
+import { msOfStamp } from "../../../core/hlc.ts";
+import type { Version } from "../../../core/version/version.ts";
+import type { NodeView } from "../../../ports/node-view.ts";
+import type { Operations, QuorumFacts } from "../../../ports/operations.ts";
+import { readBody } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
+import {
+  attemptOf,
+  checkConditionals,
+  checkKvHeaders,
+  contentHeaderOf,
+  parseQuery,
+  writeIdOf,
+} from "./parameters.ts";
+import { parseKeyTarget } from "./target.ts";
+import type { KeyTarget } from "./target.ts";
+
+const ALLOW = "GET, HEAD, PUT, DELETE";
+const DEFAULT_CONTENT_TYPE = "application/octet-stream";
+
+interface KeyRouteModules {
+  readonly operations: Operations;
+  readonly view: NodeView;
+}
+
+/** `/v1/kv/{bucket}/{key}` and `/v1/kv64/{bucket}/{base64url}`. */
+export async function handleKey(exchange: Exchange, modules: KeyRouteModules): Promise<void> {
+  const { request } = exchange;
+  switch (request.method) {
+    case "GET":
+    case "HEAD":
+      return getKey(exchange, parseKeyTarget(request.url ?? ""), modules);
+    case "PUT":
+      return putKey(exchange, parseKeyTarget(request.url ?? ""), modules);
+    case "DELETE":
+      return writeKey(exchange, parseKeyTarget(request.url ?? ""), undefined, modules);
+    case undefined:
+    default:
+      throw new KvError("method-not-allowed", `keys take ${ALLOW}`, { allow: ALLOW });
+  }
+}
+
+async function getKey(
+  exchange: Exchange,
+  { bucket, key, query }: KeyTarget,
+  { operations }: KeyRouteModules,
+): Promise<void> {
+  const { request } = exchange;
+  checkKvHeaders(request, "read");
+  checkConditionals(request, "read");
+  const { r, timeoutMs } = parseQuery(query, "read");
+  const { version, quorum } = await operations.read({ bucket, key, r, timeoutMs });
+  if (version?.content === undefined) {
+    throw new KvError(
+      "key-not-found",
+      version === undefined ? "the key has no value" : "the key was deleted",
+      { deleted: version !== undefined, needed: quorum.needed, acked: quorum.acked },
+    );
+  }
+  const etag = etagOf(version);
+  const headers = ["ETag", etag, "KV-Quorum", quorumText(quorum)];
+  if (matches(request.headers["if-none-match"], etag)) return exchange.answer(304, headers);
+  const { content, stamp } = version;
+  headers.push("Last-Modified", new Date(msOfStamp(stamp)).toUTCString());
+  headers.push("Content-Type", content.contentType ?? DEFAULT_CONTENT_TYPE);
+  if (content.contentEncoding !== undefined) {
+    headers.push("Content-Encoding", content.contentEncoding);
+  }
+  exchange.answer(200, headers, content.value);
+}
+
+async function putKey(
+  exchange: Exchange,
+  target: KeyTarget,
+  modules: KeyRouteModules,
+): Promise<void> {
+  const { request } = exchange;
+  const properties = modules.view.bucket(target.bucket);
+  if (properties === undefined) {
+    throw new KvError("bucket-not-found", `there is no bucket '${target.bucket}'`);
+  }
+  const contentType = contentHeaderOf(request, "content-type");
+  const contentEncoding = contentHeaderOf(request, "content-encoding");
+  const value = await readBody(request, properties.valueBytesMax);
+  await writeKey(exchange, target, { value, contentType, contentEncoding }, modules);
+}
+
+async function writeKey(
+  exchange: Exchange,
+  { bucket, key, query }: KeyTarget,
+  content: Version["content"],
+  { operations }: KeyRouteModules,
+): Promise<void> {
+  const { request } = exchange;
+  checkKvHeaders(request, "write");
+  checkConditionals(request, "write");
+  const { w, timeoutMs, durability } = parseQuery(query, "write");
+  const { version, quorum } = await operations.write({
+    bucket,
+    key,
+    content,
+    w,
+    timeoutMs,
+    durability,
+    writeId: writeIdOf(request),
+    attempt: attemptOf(request),
+  });
+  exchange.answer(204, [
+    "ETag",
+    etagOf(version),
+    "KV-Write-Id",
+    version.writeId,
+    "KV-Quorum",
+    quorumText(quorum),
+  ]);
+}
+
+/** Strong: equal for one version on every node, different for any two versions of a key. */
+function etagOf({ stamp, actor, writeId }: Version): string {
+  return `"${stamp.toString(36)}-${hash32(latin1(actor + writeId)).toString(36)}"`;
+}
+
+function matches(ifNoneMatch: string | undefined, etag: string): boolean {
+  if (ifNoneMatch === undefined) return false;
+  return ifNoneMatch.split(",").some((candidate) => {
+    const tag = candidate.trim();
+    return tag === "*" || tag === etag || tag === `W/${etag}`;
+  });
+}
+
+/** A structured field (RFC 9651). */
+function quorumText({ needed, acked, epoch }: QuorumFacts): string {
+  return `needed=${needed}, acked=${acked}, epoch=${epoch}`;
+}

@@ -1,0 +1,64 @@
+import { addressText } from "../../../core/config.ts";
+import { KvError } from "../../../core/errors.ts";
+import type { NodeView } from "../../../ports/node-view.ts";
+import type { SystemTelemetry } from "../telemetry.ts";
+import type { Exchange } from "./exchange.ts";
+
+interface NodeRouteModules {
+  readonly view: NodeView;
+  readonly telemetry: SystemTelemetry;
+}
+
+type NodeRoute = (exchange: Exchange, modules: NodeRouteModules) => Promise<void> | void;
+
+/** The operators' routes, all of them GET. */
+export const NODE_ROUTES: ReadonlyMap<string, NodeRoute> = new Map<string, NodeRoute>([
+  ["/livez", (exchange) => answerJson(exchange, { state: "live" })],
+  ["/readyz", readyz],
+  ["/metrics", metrics],
+  ["/v1/cluster", (exchange, { view }) => answerJson(exchange, clusterJson(view))],
+]);
+
+function answerJson(exchange: Exchange, body: unknown): void {
+  exchange.answer(
+    200,
+    ["Content-Type", "application/json", "Cache-Control", "no-store"],
+    `${JSON.stringify(body, undefined, 2)}\n`,
+  );
+}
+
+/** Ready says that this node serves, never that its peers do: one failure must not take all out. */
+function readyz(exchange: Exchange, { view }: NodeRouteModules): void {
+  if (view.state === "draining") throw new KvError("starting-or-draining", "the node is draining");
+  answerJson(exchange, { state: view.state });
+}
+
+async function metrics(exchange: Exchange, { telemetry }: NodeRouteModules): Promise<void> {
+  const { body, contentType } = await telemetry.scrape();
+  exchange.answer(200, ["Content-Type", contentType], body);
+}
+
+function clusterJson(view: NodeView): unknown {
+  const { layout, version, buckets } = view.document;
+  return {
+    clusterId: view.clusterId,
+    node: view.id,
+    version: view.version,
+    state: view.state,
+    epoch: layout.epoch.number,
+    epochHash: layout.epoch.hash.toString(16).padStart(8, "0"),
+    documentVersion: version,
+    partitions: layout.partitionCount,
+    members: layout.members.map((member) => {
+      const state = view.memberState(member);
+      return {
+        id: member.id,
+        zone: member.zone ?? null,
+        peerAddress: addressText(member.address),
+        state: state.kind,
+        reason: state.kind === "unreachable" ? state.reason : null,
+      };
+    }),
+    buckets: [...buckets].map(([name, properties]) => ({ name, ...properties })),
+  };
+}

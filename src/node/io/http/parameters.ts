@@ -1,0 +1,139 @@
+import type { IncomingMessage } from "node:http";
+import type { Durability } from "../../../core/bucket.ts";
+import { KvError } from "../../../core/errors.ts";
+import { parseWriteId } from "../../../core/ids.ts";
+import type { WriteId } from "../../../core/ids.ts";
+import { CONTENT_HEADER_LENGTH_MAX } from "../../../core/version/version.ts";
+import type { QuorumChoice } from "../../../ports/operations.ts";
+
+export interface Parameters {
+  readonly r: QuorumChoice | undefined;
+  readonly w: QuorumChoice | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly durability: Durability | undefined;
+}
+
+const NONE: Parameters = {
+  r: undefined,
+  w: undefined,
+  timeoutMs: undefined,
+  durability: undefined,
+};
+const ON_READ = ["r", "timeout"] as const;
+const ON_WRITE = ["w", "timeout", "durability"] as const;
+/** KV headers that this version knows in requests; any other is refused, never ignored. */
+const KV_HEADERS_ON_READ: ReadonlySet<string> = new Set(["kv-request-id"]);
+const KV_HEADERS_ON_WRITE: ReadonlySet<string> = new Set([
+  "kv-request-id",
+  "kv-write-id",
+  "kv-attempt",
+]);
+const ATTEMPT_MAX = 1_000;
+const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+const HEADER_TEXT = /^[\x20-\x7e]*$/;
+
+/** @throws KvError `parameter-invalid` naming the parameter */
+export function parseQuery(query: string, kind: "read" | "write"): Parameters {
+  if (query === "") return NONE;
+  const allowed: readonly string[] = kind === "read" ? ON_READ : ON_WRITE;
+  const values = new Map<string, string>();
+  for (const pair of query.split("&")) {
+    const [name = "", value = "", ...rest] = pair.split("=");
+    if (!allowed.includes(name) || rest.length > 0) {
+      throw new KvError(
+        "parameter-invalid",
+        `'${pair.slice(0, 80)}': a ${kind} takes ${allowed.join(", ")}`,
+      );
+    }
+    if (values.has(name)) throw new KvError("parameter-invalid", `'${name}' stands twice`);
+    values.set(name, value);
+  }
+  return {
+    r: parseQuorum("r", values.get("r")),
+    w: parseQuorum("w", values.get("w")),
+    timeoutMs: parseTimeout(values.get("timeout")),
+    durability: parseDurability(values.get("durability")),
+  };
+}
+
+function parseQuorum(name: string, text: string | undefined): QuorumChoice | undefined {
+  if (text === undefined) return undefined;
+  if (text === "one" || text === "quorum" || text === "all") return text;
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new KvError("parameter-invalid", `${name} must be 1 to n, one, quorum or all`);
+}
+
+function parseTimeout(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new KvError("parameter-invalid", "timeout is a whole number of milliseconds, at least 1");
+}
+
+function parseDurability(text: string | undefined): Durability | undefined {
+  if (text === undefined || text === "sync" || text === "async") return text;
+  throw new KvError("parameter-invalid", "durability must be sync or async");
+}
+
+/** @throws KvError `header-invalid` for a KV header that is not known here */
+export function checkKvHeaders(request: IncomingMessage, kind: "read" | "write"): void {
+  const known = kind === "read" ? KV_HEADERS_ON_READ : KV_HEADERS_ON_WRITE;
+  const raw = request.rawHeaders;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? "";
+    if (name.length < 4 || (name.charCodeAt(0) | 0x20) !== 0x6b || name.charCodeAt(2) !== 0x2d) {
+      continue;
+    }
+    const lower = name.toLowerCase();
+    if (lower.startsWith("kv-") && !known.has(lower)) {
+      throw new KvError("header-invalid", `a ${kind} does not take the header '${name}'`);
+    }
+  }
+}
+
+/** @throws KvError `conditional-needs-strong-bucket`: never ignored, never half-checked */
+export function checkConditionals(request: IncomingMessage, kind: "read" | "write"): void {
+  const { headers } = request;
+  if (headers["if-match"] !== undefined || headers["if-unmodified-since"] !== undefined) {
+    throw new KvError("conditional-needs-strong-bucket", "If-Match cannot be promised here");
+  }
+  if (kind === "write" && headers["if-none-match"] !== undefined) {
+    throw new KvError("conditional-needs-strong-bucket", "If-None-Match cannot be promised here");
+  }
+}
+
+/** The id that the log lines and the answer of this request carry. */
+export function requestIdOf(request: IncomingMessage): string | undefined {
+  const given = request.headers["kv-request-id"];
+  return typeof given === "string" && REQUEST_ID.test(given) ? given : undefined;
+}
+
+export function writeIdOf(request: IncomingMessage): WriteId | undefined {
+  const given = request.headers["kv-write-id"];
+  return given === undefined ? undefined : parseWriteId(String(given));
+}
+
+export function attemptOf(request: IncomingMessage): number {
+  const given = request.headers["kv-attempt"];
+  if (given === undefined) return 1;
+  const attempt = Number(given);
+  if (!/^[1-9]\d{0,3}$/.test(String(given)) || attempt > ATTEMPT_MAX) {
+    throw new KvError("header-invalid", `KV-Attempt must be 1 to ${ATTEMPT_MAX}`);
+  }
+  return attempt;
+}
+
+/** A header that is stored with the value. */
+export function contentHeaderOf(
+  request: IncomingMessage,
+  name: "content-type" | "content-encoding",
+): string | undefined {
+  const given = request.headers[name];
+  if (given === undefined) return undefined;
+  if (given.length > CONTENT_HEADER_LENGTH_MAX || !HEADER_TEXT.test(given)) {
+    throw new KvError(
+      "header-invalid",
+      `${name} must be at most ${CONTENT_HEADER_LENGTH_MAX} printable ASCII characters`,
+    );
+  }
+  return given;
+}

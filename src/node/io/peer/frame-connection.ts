@@ -1,0 +1,87 @@
+import type { Socket } from "node:net";
+import { ByteReader, ByteWriter } from "../../../core/codec.ts";
+import { FRAME_HEADER_BYTES, FrameSplitter } from "../../../core/frames.ts";
+
+const CORRELATION_BYTES = 4;
+
+interface FrameHandler {
+  onFrame(correlation: number, payload: Uint8Array): void;
+  /** Once, whoever ended the connection. */
+  onClose(reason: string): void;
+}
+
+/**
+ * Frames over one upgraded socket:
+ *
+ *     length, 4 bytes | correlation, 4 bytes | payload
+ *
+ * An answer repeats the correlation of its request. What is appended within one turn of the event
+ * loop leaves in one write.
+ */
+export class FrameConnection {
+  readonly #socket: Socket;
+  readonly #handler: FrameHandler;
+  readonly #writer = new ByteWriter();
+  readonly #splitter: FrameSplitter;
+  #flushScheduled = false;
+  #closed = false;
+
+  constructor(socket: Socket, opts: { payloadBytesMax: number }, handler: FrameHandler) {
+    this.#socket = socket;
+    this.#handler = handler;
+    this.#splitter = new FrameSplitter({
+      frameBytesMax: CORRELATION_BYTES + opts.payloadBytesMax,
+    });
+    socket.setTimeout(0);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 10_000);
+    socket.on("data", (chunk: Uint8Array) => this.#receive(chunk));
+    socket.on("error", (error) => this.destroy(error.message));
+    socket.on("end", () => this.destroy("the peer closed the connection"));
+    socket.on("close", () => this.destroy("the connection closed"));
+  }
+
+  /** Bytes appended that the operating system has not taken yet. */
+  get queuedBytes(): number {
+    return this.#writer.length + this.#socket.writableLength;
+  }
+
+  append(correlation: number, encode: (writer: ByteWriter) => void): void {
+    if (this.#closed) return;
+    const start = this.#writer.length;
+    this.#writer.u32(0);
+    this.#writer.u32(correlation);
+    encode(this.#writer);
+    this.#writer.patchU32(start, this.#writer.length - start - FRAME_HEADER_BYTES);
+    if (!this.#flushScheduled) {
+      this.#flushScheduled = true;
+      setImmediate(() => this.#flush());
+    }
+  }
+
+  destroy(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    this.#handler.onClose(reason);
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    if (!this.#closed) this.#socket.write(this.#writer.take());
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed) return;
+    try {
+      this.#splitter.push(chunk);
+      for (let frame = this.#splitter.next(); frame; frame = this.#splitter.next()) {
+        const correlation = new ByteReader(frame).u32();
+        this.#handler.onFrame(correlation, frame.subarray(CORRELATION_BYTES));
+      }
+    } catch (error) {
+      // Frame boundaries are lost, or a handler has a bug: either way this connection is over.
+      this.destroy(error instanceof Error ? error.message : String(error));
+    }
+  }
+}

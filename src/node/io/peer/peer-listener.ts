@@ -1,0 +1,149 @@
+import { randomBytes } from "node:crypto";
+import { createServer } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { Address } from "../../../core/config.ts";
+import { parseNodeId } from "../../../core/ids.ts";
+import type { NodeId } from "../../../core/ids.ts";
+import type { Telemetry } from "../../../ports/telemetry.ts";
+import type { RequestHandler } from "../../../ports/transport.ts";
+import { closeServer, listen } from "../listen.ts";
+import { FrameConnection } from "./frame-connection.ts";
+import {
+  CHALLENGE_HEADER,
+  NONCE_BYTES,
+  PEER_PATH,
+  PROOF_HEADER,
+  proofOf,
+  REFUSAL_HEADER,
+  refusalOf,
+  sameProof,
+  UPGRADE_PROTOCOL,
+} from "./handshake.ts";
+import type { PeerIdentity } from "./handshake.ts";
+
+const CONNECTIONS_MAX = 1_024;
+const HEADER_BYTES_MAX = 8 * 1024;
+const HEADERS_TIMEOUT_MS = 5_000;
+
+export interface PeerListenerOptions {
+  readonly identity: PeerIdentity;
+  readonly address: Address;
+  readonly members: readonly NodeId[];
+  readonly payloadBytesMax: number;
+}
+
+interface PeerListenerModules {
+  readonly telemetry: Telemetry;
+  readonly handler: RequestHandler;
+  /** A peer has proved itself: it is evidently up. */
+  readonly onPeer: (peer: NodeId) => void;
+}
+
+/** The peer port: takes handshakes and serves the requests of each peer on one connection. */
+export class PeerListener {
+  readonly #options: PeerListenerOptions;
+  readonly #modules: PeerListenerModules;
+  readonly #server: Server;
+  /** The challenge that a socket was given, good for one upgrade on that socket. */
+  readonly #challenges = new WeakMap<Socket, string>();
+  readonly #connections = new Map<NodeId, FrameConnection>();
+
+  private constructor(options: PeerListenerOptions, modules: PeerListenerModules) {
+    this.#options = options;
+    this.#modules = modules;
+    this.#server = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: HEADERS_TIMEOUT_MS,
+    });
+    this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on("request", (request, response) => {
+      const refusal = this.#refusal(request);
+      if (refusal !== undefined) {
+        response.writeHead(403, { [REFUSAL_HEADER]: encodeURIComponent(refusal) }).end();
+        return;
+      }
+      const challenge = randomBytes(NONCE_BYTES).toString("hex");
+      this.#challenges.set(request.socket, challenge);
+      response.writeHead(200, { [CHALLENGE_HEADER]: challenge }).end();
+    });
+    this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  static async open(
+    options: PeerListenerOptions,
+    modules: PeerListenerModules,
+  ): Promise<PeerListener> {
+    const listener = new PeerListener(options, modules);
+    await listen(listener.#server, options.address);
+    return listener;
+  }
+
+  get address(): Address {
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") return this.#options.address;
+    return { host: bound.address, port: bound.port };
+  }
+
+  async close(): Promise<void> {
+    for (const connection of this.#connections.values()) connection.destroy("this node stops");
+    await closeServer(this.#server);
+  }
+
+  #refusal(request: IncomingMessage): string | undefined {
+    if (request.url !== PEER_PATH) return "this is a peer port";
+    const refusal = refusalOf(request.headers, this.#options.identity);
+    if (refusal !== undefined) return refusal;
+    const from = request.headers["kv-peer-from"];
+    const known = this.#options.members.some((member) => member === from);
+    return known ? undefined : `'${String(from)}' is no member`;
+  }
+
+  #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+    const { identity } = this.#options;
+    const { socket, headers } = request;
+    const challenge = this.#challenges.get(socket) ?? "";
+    this.#challenges.delete(socket);
+    const refusal =
+      this.#refusal(request) ??
+      (challenge !== "" &&
+      head.byteLength === 0 &&
+      headers.upgrade === UPGRADE_PROTOCOL &&
+      sameProof(
+        proofOf("dialler", { secret: identity.secret, challenge, headers }),
+        headers[PROOF_HEADER],
+      )
+        ? undefined
+        : "the proof is wrong: the secrets differ");
+    if (refusal !== undefined) {
+      this.#modules.telemetry.log.warn({ from: headers["kv-peer-from"], refusal }, "peer refused");
+      duplex.end(
+        `HTTP/1.1 403 Forbidden\r\n${REFUSAL_HEADER}: ${encodeURIComponent(refusal)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+      );
+      return;
+    }
+    const proof = proofOf("listener", { secret: identity.secret, challenge, headers });
+    duplex.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n${PROOF_HEADER}: ${proof}\r\n\r\n`,
+    );
+    this.#serve(parseNodeId(String(headers["kv-peer-from"])), socket);
+  }
+
+  /** A peer has one connection here: a new one replaces what may be left of a broken one. */
+  #serve(peer: NodeId, socket: Socket): void {
+    const { handler, onPeer, telemetry } = this.#modules;
+    this.#connections.get(peer)?.destroy("the peer connected anew");
+    const connection = new FrameConnection(socket, this.#options, {
+      onFrame: (correlation, payload) =>
+        handler(payload, (encode) => connection.append(correlation, encode)),
+      onClose: (reason) => {
+        if (this.#connections.get(peer) === connection) this.#connections.delete(peer);
+        telemetry.log.debug({ peer, reason }, "inbound peer connection ended");
+      },
+    });
+    this.#connections.set(peer, connection);
+    onPeer(peer);
+  }
+}

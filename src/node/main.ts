@@ -1,0 +1,151 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { VALUE_BYTES_MAX } from "../core/bucket.ts";
+import { VERSION } from "../core/build.ts";
+import type { Address, Config } from "../core/config.ts";
+import { KvError } from "../core/errors.ts";
+import { firstClusterDocument } from "../core/layout/cluster-document.ts";
+import { payloadBytesMax } from "../core/messages.ts";
+import type { NodeView } from "../ports/node-view.ts";
+import type { RequestHandler, Transport } from "../ports/transport.ts";
+import { HttpApi } from "./io/http/http-api.ts";
+import { LevelStorage } from "./io/level-storage.ts";
+import { PeerTransport } from "./io/peer/peer-transport.ts";
+import { systemClock } from "./io/system-clock.ts";
+import { systemRng } from "./io/system-rng.ts";
+import { systemTelemetry } from "./io/telemetry.ts";
+import type { SystemTelemetry } from "./io/telemetry.ts";
+import { Node } from "./node.ts";
+
+/** Where LevelDB lives within the data directory. */
+const DATABASE_FOLDER = "db";
+
+export interface RunningNode {
+  readonly clientAddress: Address;
+  /** Resolves after `stop`; rejects when the node had to end itself: its process must exit. */
+  readonly stopped: Promise<void>;
+  /** Drains, then closes everything in reverse order of opening and proves a clean stop. */
+  stop(): Promise<void>;
+}
+
+/** Opens a node on this machine's disk, clock and network. @throws KvError when it must not start. */
+export async function startNode(config: Config): Promise<RunningNode> {
+  const secret = await secretOf(config);
+  const telemetry = systemTelemetry({
+    level: config.logLevel,
+    base: { service: "quorate", version: VERSION, cluster: config.clusterId, node: config.id },
+  });
+  const ended = deferred();
+  const storage = await LevelStorage.open(join(config.data, DATABASE_FOLDER));
+  const document = firstClusterDocument(config.peers);
+  const rng = systemRng();
+  const node = await Node.open(config, {
+    clock: systemClock,
+    rng,
+    storage,
+    telemetry,
+    document,
+    openTransport: (handler) =>
+      openTransport(config, { secret, document, telemetry, rng, handler }),
+    onStorageError: (error) => {
+      // What was being written is in doubt, and only opening the directory anew settles it.
+      telemetry.log.error({ err: error }, "the storage failed; the node ends itself");
+      telemetry.flush();
+      ended.reject(error);
+    },
+  });
+  let state: NodeView["state"] = "ready";
+  const view: NodeView = {
+    id: config.id,
+    clusterId: config.clusterId,
+    version: VERSION,
+    document,
+    get state() {
+      return state;
+    },
+    memberState: ({ id }) => (id === config.id ? { kind: "self" } : node.peerState(id)),
+    bucket: (name) => document.buckets.get(name),
+  };
+  const api = await HttpApi.open(
+    { address: config.listen, clientConnectionsMax: config.clientConnectionsMax },
+    { operations: node.operations, view, telemetry },
+  );
+  telemetry.log.info({ listen: api.address }, "node is ready");
+  const stop = async (): Promise<void> => {
+    state = "draining";
+    telemetry.log.info({}, "node is draining");
+    await drain(api, node, config.drainTimeoutMs);
+    await node.close();
+    await storage.close();
+    telemetry.log.info({}, "node has stopped");
+    telemetry.flush();
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    clientAddress: api.address,
+    stopped: ended.promise,
+    stop() {
+      stopping ??= stop().then(ended.resolve, ended.reject);
+      return stopping;
+    },
+  };
+}
+
+async function drain(api: HttpApi, node: Node, timeoutMs: number): Promise<void> {
+  const abort = systemClock.after(timeoutMs, () => api.abort());
+  await api.drain();
+  abort.cancel();
+  // Operations whose clients are gone end at their own deadlines.
+  await node.idle();
+}
+
+function openTransport(
+  config: Config,
+  parts: {
+    secret: string | undefined;
+    document: Node["document"];
+    telemetry: SystemTelemetry;
+    rng: ReturnType<typeof systemRng>;
+    handler: RequestHandler;
+  },
+): Promise<Transport> {
+  const { secret, document, telemetry, rng, handler } = parts;
+  const { members, epoch } = document.layout;
+  return PeerTransport.open(
+    {
+      ...config,
+      identity: { id: config.id, clusterId: config.clusterId, epoch, secret },
+      address: config.peerListen,
+      members,
+      payloadBytesMax: payloadBytesMax(VALUE_BYTES_MAX),
+    },
+    { clock: systemClock, rng, telemetry, handler },
+  );
+}
+
+async function secretOf({ secret, secretFile }: Config): Promise<string | undefined> {
+  if (secret !== undefined || secretFile === undefined) return secret;
+  try {
+    const text = (await readFile(secretFile, "utf8")).trim();
+    if (text !== "") return text;
+  } catch (error) {
+    throw new KvError("option-invalid", `--secret-file ${secretFile}: ${String(error)}`);
+  }
+  throw new KvError("option-invalid", `--secret-file ${secretFile} is empty`);
+}
+
+interface Deferred {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+function deferred(): Deferred {
+  let resolve: () => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,141 @@
+import { Coordinator } from "../coordinator/coordinator.ts";
+import type { CoordinatorOptions } from "../coordinator/coordinator.ts";
+import { assert } from "../core/assert.ts";
+import type { ClusterId, NodeId } from "../core/ids.ts";
+import type { ClusterDocument } from "../core/layout/cluster-document.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Operations } from "../ports/operations.ts";
+import type { PeerHandler } from "../ports/peer-handler.ts";
+import type { Replicas } from "../ports/replicas.ts";
+import type { Rng } from "../ports/rng.ts";
+import type { Storage } from "../ports/storage.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { PeerState, RequestHandler, Transport } from "../ports/transport.ts";
+import { PeerServer } from "./peers/peer-server.ts";
+import { RemoteReplica } from "./peers/remote-replica.ts";
+import { CommitQueue } from "./replica/commit-queue.ts";
+import type { CommitQueueOptions } from "./replica/commit-queue.ts";
+import { Directory } from "./replica/directory.ts";
+import { ReadQueue } from "./replica/read-queue.ts";
+import { Replica } from "./replica/replica.ts";
+import { StampLease } from "./replica/stamp-lease.ts";
+
+export interface NodeOptions extends CoordinatorOptions, CommitQueueOptions {
+  readonly id: NodeId;
+  readonly clusterId: ClusterId;
+  readonly readQueueMax: number;
+  readonly spareDelayMs: number;
+}
+
+export interface NodeModules {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly storage: Storage;
+  readonly telemetry: Telemetry;
+  readonly document: ClusterDocument;
+  /** Opened with the handler that answers this node's peers. */
+  readonly openTransport: (handler: RequestHandler) => Promise<Transport>;
+  /** The storage failed: what was being written is in doubt, and the node must stop. */
+  readonly onStorageError: (error: unknown) => void;
+}
+
+/** One member of the cluster: a replica of its partitions and a coordinator for all. */
+export class Node {
+  readonly operations: Operations;
+  readonly document: ClusterDocument;
+  readonly #coordinator: Coordinator;
+  readonly #commits: CommitQueue;
+  readonly #directory: Directory;
+  readonly #stamps: StampLease;
+  readonly #transport: Transport;
+
+  private constructor(parts: {
+    document: ClusterDocument;
+    coordinator: Coordinator;
+    commits: CommitQueue;
+    directory: Directory;
+    stamps: StampLease;
+    transport: Transport;
+  }) {
+    this.document = parts.document;
+    this.operations = parts.coordinator;
+    this.#coordinator = parts.coordinator;
+    this.#commits = parts.commits;
+    this.#directory = parts.directory;
+    this.#stamps = parts.stamps;
+    this.#transport = parts.transport;
+  }
+
+  /** The storage stays the caller's, who closes it after the node. */
+  static async open(options: NodeOptions, modules: NodeModules): Promise<Node> {
+    const { clock, document, rng, storage, telemetry } = modules;
+    const { id, clusterId } = options;
+    const directory = await Directory.open({ clusterId, nodeId: id }, { storage, rng });
+    const commits = new CommitQueue(options, modules);
+    const stamps = await StampLease.open(directory, {
+      clock,
+      persist: (lease) => commits.put(Directory.leaseWrite(lease)),
+    });
+    const replica = new Replica({ reads: new ReadQueue(options, modules), commits });
+    const peerServer = new PeerServer({ clock, replica, document: () => document });
+    const transport = await modules.openTransport((payload, answer) =>
+      peerServer.handle(payload, answer),
+    );
+    const coordinator = new Coordinator(options, {
+      clock,
+      rng,
+      telemetry,
+      stamps,
+      spareDelayMs: options.spareDelayMs,
+      document: () => document,
+      replicas: replicasOf({ self: id, replica, transport, clock, document }),
+    });
+    telemetry.log.info(
+      { actor: directory.actor, epoch: document.layout.epoch.number },
+      "node is open",
+    );
+    return new Node({ document, coordinator, commits, directory, stamps, transport });
+  }
+
+  peerState(peer: NodeId): PeerState {
+    return this.#transport.peerState(peer);
+  }
+
+  /** Resolves when no client operation is in flight. */
+  idle(): Promise<void> {
+    return this.#coordinator.idle();
+  }
+
+  /** In reverse order of open. After it the directory can prove a clean stop. */
+  async close(): Promise<void> {
+    await this.#transport.close();
+    await this.#commits.close();
+    await this.#directory.close(this.#stamps.lastMinted);
+  }
+}
+
+function replicasOf(parts: {
+  self: NodeId;
+  replica: PeerHandler;
+  transport: Transport;
+  clock: Clock;
+  document: ClusterDocument;
+}): Replicas {
+  const { self, replica, transport, clock, document } = parts;
+  const remote = { clock, transport, document: () => document };
+  const byId = new Map<NodeId, PeerHandler>(
+    document.layout.members.map(({ id }) => [
+      id,
+      id === self ? replica : new RemoteReplica(id, remote),
+    ]),
+  );
+  return {
+    self,
+    of(node) {
+      const handler = byId.get(node);
+      assert(handler !== undefined, `${node} is a member`);
+      return handler;
+    },
+    isReachable: (node) => transport.peerState(node).kind === "connected",
+  };
+}

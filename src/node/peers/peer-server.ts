@@ -1,0 +1,74 @@
+import type { Refusal } from "../../core/answer.ts";
+import { DecodeError } from "../../core/codec.ts";
+import type { ByteWriter } from "../../core/codec.ts";
+import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
+import { sameEpoch } from "../../core/layout/layout.ts";
+import {
+  decodeRequest,
+  encodeFailure,
+  encodeLearnAnswer,
+  encodeReadAnswer,
+  encodeWriteAnswer,
+} from "../../core/messages.ts";
+import type { Envelope, PeerRequest } from "../../core/messages.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { PeerHandler } from "../../ports/peer-handler.ts";
+
+interface PeerServerModules {
+  readonly clock: Clock;
+  readonly replica: PeerHandler;
+  readonly document: () => ClusterDocument;
+}
+
+type SendAnswer = (encode: (writer: ByteWriter) => void) => void;
+
+/** Answers the requests that peers send to this node's replica. */
+export class PeerServer {
+  readonly #modules: PeerServerModules;
+
+  constructor(modules: PeerServerModules) {
+    this.#modules = modules;
+  }
+
+  handle(payload: Uint8Array, answer: SendAnswer): void {
+    let message: { envelope: Envelope; request: PeerRequest };
+    try {
+      message = decodeRequest(payload);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return refuse(answer, "damaged-message");
+    }
+    // Layouts do not change yet, so nodes that disagree were given different peer lists: neither
+    // may count the other's answers.
+    if (!sameEpoch(message.envelope.epoch, this.#modules.document().layout.epoch)) {
+      return refuse(answer, "epoch-mismatch");
+    }
+    this.#dispatch(message.request, message.envelope.remainingMs, answer);
+  }
+
+  #dispatch(request: PeerRequest, remainingMs: number, answer: SendAnswer): void {
+    const { clock, replica } = this.#modules;
+    const deadline = clock.now() + remainingMs;
+    switch (request.kind) {
+      case "read":
+        replica.read(request.key, deadline, (result) =>
+          answer((writer) => encodeReadAnswer(writer, result)),
+        );
+        return;
+      case "learn":
+        replica.learn(request.key, deadline, (result) =>
+          answer((writer) => encodeLearnAnswer(writer, result)),
+        );
+        return;
+      case "write":
+        replica.write(request, deadline, (result) =>
+          answer((writer) => encodeWriteAnswer(writer, result)),
+        );
+        return;
+    }
+  }
+}
+
+function refuse(answer: SendAnswer, reason: Refusal): void {
+  answer((writer) => encodeFailure(writer, { kind: "refused", reason }));
+}

@@ -1,0 +1,90 @@
+import type { Answer } from "../../core/answer.ts";
+import { DecodeError } from "../../core/codec.ts";
+import type { Stamp } from "../../core/hlc.ts";
+import type { NodeId } from "../../core/ids.ts";
+import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
+import {
+  decodeLearnAnswer,
+  decodeReadAnswer,
+  decodeWriteAnswer,
+  encodeRequest,
+} from "../../core/messages.ts";
+import type { PeerRequest } from "../../core/messages.ts";
+import type { RecordKey } from "../../core/record-key.ts";
+import type { KvRecord } from "../../core/version/record.ts";
+import type { Clock, Instant } from "../../ports/clock.ts";
+import type { PeerHandler, ReplicaWrite } from "../../ports/peer-handler.ts";
+import type { Reply, Transport } from "../../ports/transport.ts";
+
+interface RemoteReplicaModules {
+  readonly clock: Clock;
+  readonly transport: Transport;
+  readonly document: () => ClusterDocument;
+}
+
+/** A replica on another node, behind the same interface as the local one. */
+export class RemoteReplica implements PeerHandler {
+  readonly #node: NodeId;
+  readonly #modules: RemoteReplicaModules;
+
+  constructor(node: NodeId, modules: RemoteReplicaModules) {
+    this.#node = node;
+    this.#modules = modules;
+  }
+
+  read(
+    key: RecordKey,
+    deadline: Instant,
+    onAnswer: (answer: Answer<KvRecord | undefined>) => void,
+  ): void {
+    const decode = (payload: Uint8Array) => decodeReadAnswer(payload, key);
+    this.#send({ kind: "read", key }, deadline, decode, onAnswer);
+  }
+
+  learn(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<Stamp>) => void): void {
+    this.#send({ kind: "learn", key }, deadline, decodeLearnAnswer, onAnswer);
+  }
+
+  write(
+    { key, record, durability }: ReplicaWrite,
+    deadline: Instant,
+    onAnswer: (answer: Answer<"applied">) => void,
+  ): void {
+    const request: PeerRequest = { kind: "write", key, record, durability };
+    this.#send(request, deadline, decodeWriteAnswer, onAnswer);
+  }
+
+  #send<T>(
+    request: PeerRequest,
+    deadline: Instant,
+    decode: (payload: Uint8Array) => Answer<T>,
+    onAnswer: (answer: Answer<T>) => void,
+  ): void {
+    const { clock, transport, document } = this.#modules;
+    const remainingMs = deadline - clock.now();
+    if (remainingMs <= 0) return onAnswer({ kind: "refused", reason: "expired" });
+    const { layout, version } = document();
+    const envelope = { epoch: layout.epoch, documentVersion: version, remainingMs };
+    transport.send(this.#node, {
+      deadline,
+      encode: (writer) => encodeRequest(writer, envelope, request),
+      onReply: (reply) => onAnswer(answerOf(reply, decode)),
+    });
+  }
+}
+
+function answerOf<T>(reply: Reply, decode: (payload: Uint8Array) => Answer<T>): Answer<T> {
+  switch (reply.kind) {
+    case "not-sent":
+      return { kind: "refused", reason: "not-sent" };
+    case "unknown":
+      return { kind: "unknown", reason: reply.reason };
+    case "payload":
+      try {
+        return decode(reply.payload);
+      } catch (error) {
+        if (error instanceof DecodeError) return { kind: "unknown", reason: "damaged-answer" };
+        throw error;
+      }
+  }
+}

@@ -1,0 +1,142 @@
+/** Severity: error = someone should look; info = a state change worth a line; debug = the rest. */
+export interface Logger {
+  error(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  debug(fields: LogFields, message: string): void;
+}
+
+/** Never keys, values or secrets. `err` is printed with its stack and causes. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+interface MetricSpec {
+  readonly kind: "counter" | "gauge" | "histogram";
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of a histogram, in the unit of its name. */
+  readonly buckets?: readonly number[];
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** Every metric of a node. Labels take few values: never keys, clients or ids of requests. */
+export const METRICS = {
+  requests: {
+    kind: "counter",
+    name: "kv_requests_total",
+    help: "Client operations by how they ended",
+    labels: ["op", "mode", "result"],
+  },
+  requestDuration: {
+    kind: "histogram",
+    name: "kv_request_duration_seconds",
+    help: "Time from the parsed request to its answer",
+    labels: ["op", "mode"],
+    buckets: SECONDS,
+  },
+  inflightRequests: {
+    kind: "gauge",
+    name: "kv_inflight_requests",
+    help: "Client operations in flight",
+    labels: [],
+  },
+  replicaAnswers: {
+    kind: "counter",
+    name: "kv_replica_answers_total",
+    help: "Answers of replicas to this coordinator; result is ok or the reason of the failure",
+    labels: ["peer", "op", "result"],
+  },
+  spareRequests: {
+    kind: "counter",
+    name: "kv_spare_requests_total",
+    help: "Replicas asked in place of one that failed or was silent",
+    labels: ["op"],
+  },
+  staleReplies: {
+    kind: "counter",
+    name: "kv_stale_replies_total",
+    help: "Replicas found behind by a read that they answered",
+    labels: ["peer"],
+  },
+  readRepairs: {
+    kind: "counter",
+    name: "kv_read_repairs_total",
+    help: "Reads that wrote the newest version back before they answered, by how that ended",
+    labels: ["result"],
+  },
+  refused: {
+    kind: "counter",
+    name: "kv_bound_exceeded_total",
+    help: "Work refused or dropped because a named bound was reached",
+    labels: ["bound"],
+  },
+  peerConnections: {
+    kind: "counter",
+    name: "kv_peer_connections_total",
+    help: "Connections to a peer by what became of them",
+    labels: ["peer", "result"],
+  },
+  peerConnected: {
+    kind: "gauge",
+    name: "kv_peer_connected",
+    help: "1 while the connection to the peer stands",
+    labels: ["peer"],
+  },
+  commitBatch: {
+    kind: "histogram",
+    name: "kv_storage_batch_size",
+    help: "Writes that shared one commit",
+    labels: [],
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+  },
+  commitDuration: {
+    kind: "histogram",
+    name: "kv_storage_commit_duration_seconds",
+    help: "Time of one storage batch, fsync included where asked for",
+    labels: ["durability"],
+    buckets: SECONDS,
+  },
+  damagedRecords: {
+    kind: "counter",
+    name: "kv_storage_damaged_records_total",
+    help: "Stored records whose checksum or format was wrong when they were read",
+    labels: ["reason"],
+  },
+} as const satisfies Record<string, MetricSpec>;
+
+export type MetricName = keyof typeof METRICS;
+
+export interface Counter {
+  add(amount?: number): void;
+}
+
+export interface Gauge {
+  set(value: number): void;
+}
+
+export interface Histogram {
+  observe(value: number): void;
+}
+
+interface Instruments {
+  readonly counter: Counter;
+  readonly gauge: Gauge;
+  readonly histogram: Histogram;
+}
+
+/** Instruments by metric; `with` takes the label values in the table's order and may be kept. */
+export type Metrics = {
+  readonly [K in MetricName]: {
+    with(
+      ...labels: LabelValues<(typeof METRICS)[K]["labels"]>
+    ): Instruments[(typeof METRICS)[K]["kind"]];
+  };
+};
+
+type LabelValues<L extends readonly string[]> = { readonly [I in keyof L]: string };
+
+export interface Telemetry {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
