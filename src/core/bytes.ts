@@ -59,3 +59,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   return Buffer.concat(parts);
 }
+
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(bytes);
+}

@@ -2,16 +2,13 @@ import { assert } from "./assert.ts";
 
 const INITIAL_BYTES = 16 * 1024;
 
-/**
- * Appends big-endian fields to one growing buffer. The bytes that {@link take} returns belong to the
- * caller; the writer goes on with a fresh buffer.
- */
+/** Appends big-endian fields to one growing buffer. */
 export class ByteWriter {
   #buffer: Buffer;
   #length = 0;
 
   constructor(initialBytes = INITIAL_BYTES) {
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#buffer = Buffer.allocUnsafe(initialBytes);
   }
 
   get length(): number {
@@ -65,16 +62,14 @@ export class ByteWriter {
     this.#buffer.writeUInt32BE(value, at);
   }
 
-  /** What was written so far, still owned by the writer. */
+  /** What was written so far, a view that the next `clear` gives up. */
   written(): Uint8Array {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  take(): Uint8Array {
-    const taken = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Starts anew in the same buffer: what `written` handed out before is overwritten. */
+  clear(): void {
     this.#length = 0;
-    return taken;
   }
 
   #reserve(bytes: number): void {

@@ -199,6 +199,12 @@ export const OPTIONS = {
     placeholder: "COUNT",
     doc: "reads that wait for the storage of this replica; more are refused",
   }),
+  recordCacheBytes: option<number>({
+    default: 64 * MiB,
+    parse: integer({ min: 0, max: 64 * 1024 * MiB }),
+    placeholder: "BYTES",
+    doc: "memory for the records used last",
+  }),
   peerQueueBytesMax: option<number>({
     default: 32 * MiB,
     parse: integer({ min: 2 * MiB, max: 1024 * MiB }),

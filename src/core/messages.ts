@@ -1,6 +1,7 @@
 import { DOUBTS, REFUSALS } from "./answer.ts";
 import type { Answer, Failure } from "./answer.ts";
 import type { Durability } from "./bucket.ts";
+import { copyBytes } from "./bytes.ts";
 import { ByteReader, DecodeError } from "./codec.ts";
 import type { ByteWriter } from "./codec.ts";
 import type { Stamp } from "./hlc.ts";
@@ -96,7 +97,8 @@ export function decodeRequest(payload: Uint8Array): { envelope: Envelope; reques
     case REQUEST_WRITE_SYNC:
     case REQUEST_WRITE_ASYNC: {
       const durability = kind === REQUEST_WRITE_SYNC ? "sync" : "async";
-      const record = recordOf(key, reader.rest());
+      // A copy: the record is kept, and must not keep the whole chunk that it arrived in.
+      const record = recordOf(key, copyBytes(reader.rest()));
       return { envelope, request: { kind: "write", key, record, durability } };
     }
     default:

@@ -16,6 +16,7 @@ import { RemoteReplica } from "./peers/remote-replica.ts";
 import { CommitQueue } from "./replica/commit-queue.ts";
 import type { CommitQueueOptions } from "./replica/commit-queue.ts";
 import { Directory } from "./replica/directory.ts";
+import { RecordCache } from "./replica/record-cache.ts";
 import { ReadQueue } from "./replica/read-queue.ts";
 import { Replica } from "./replica/replica.ts";
 import { StampLease } from "./replica/stamp-lease.ts";
@@ -24,6 +25,7 @@ export interface NodeOptions extends CoordinatorOptions, CommitQueueOptions {
   readonly id: NodeId;
   readonly clusterId: ClusterId;
   readonly readQueueMax: number;
+  readonly recordCacheBytes: number;
   readonly spareDelayMs: number;
 }
 
@@ -71,12 +73,13 @@ export class Node {
     const { clock, document, rng, storage, telemetry } = modules;
     const { id, clusterId } = options;
     const directory = await Directory.open({ clusterId, nodeId: id }, { storage, rng });
-    const commits = new CommitQueue(options, modules);
+    const cache = new RecordCache(options);
+    const commits = new CommitQueue(options, { ...modules, cache });
     const stamps = await StampLease.open(directory, {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),
     });
-    const replica = new Replica({ reads: new ReadQueue(options, modules), commits });
+    const replica = new Replica({ reads: new ReadQueue(options, { ...modules, cache }), commits });
     const peerServer = new PeerServer({ clock, replica, document: () => document });
     const transport = await modules.openTransport((payload, answer) =>
       peerServer.handle(payload, answer),

@@ -38,44 +38,46 @@ export function systemTelemetry(opts: {
   };
 }
 
+/** Hot paths count in plain fields; prom-client learns the numbers when somebody scrapes. */
 function instruments(registry: Registry): Metrics {
   const families = Object.entries(METRICS).map(([name, spec]) => {
-    const config = {
-      name: spec.name,
-      help: spec.help,
-      labelNames: [...spec.labels],
-      registers: [registry],
-    };
+    const { name: promName, help, labels } = spec;
+    const config = { name: promName, help, labelNames: [...labels], registers: [registry] };
     switch (spec.kind) {
       case "counter": {
-        const counter = new Counter(config);
-        return [
-          name,
-          family(spec.labels, (values) => {
-            const child = counter.labels(...values);
-            return { add: (amount = 1) => child.inc(amount) };
-          }),
-        ];
+        const publishers: (() => void)[] = [];
+        const collect = (): void => publishers.forEach((publish) => publish());
+        const counter = new Counter({ ...config, collect });
+        const make = (values: readonly string[]) => {
+          const child = counter.labels(...values);
+          let unpublished = 0;
+          publishers.push(() => {
+            child.inc(unpublished);
+            unpublished = 0;
+          });
+          return { add: (amount = 1) => (unpublished += amount) };
+        };
+        return [name, family(labels, make)];
       }
       case "gauge": {
-        const gauge = new Gauge(config);
-        return [
-          name,
-          family(spec.labels, (values) => {
-            const child = gauge.labels(...values);
-            return { set: (value: number) => child.set(value) };
-          }),
-        ];
+        const publishers: (() => void)[] = [];
+        const collect = (): void => publishers.forEach((publish) => publish());
+        const gauge = new Gauge({ ...config, collect });
+        const make = (values: readonly string[]) => {
+          const child = gauge.labels(...values);
+          let current = 0;
+          publishers.push(() => child.set(current));
+          return { set: (value: number) => (current = value) };
+        };
+        return [name, family(labels, make)];
       }
       case "histogram": {
         const histogram = new Histogram({ ...config, buckets: [...spec.buckets] });
-        return [
-          name,
-          family(spec.labels, (values) => {
-            const child = histogram.labels(...values);
-            return { observe: (value: number) => child.observe(value) };
-          }),
-        ];
+        const make = (values: readonly string[]) => {
+          const child = histogram.labels(...values);
+          return { observe: (value: number) => child.observe(value) };
+        };
+        return [name, family(labels, make)];
       }
     }
   });

@@ -7,6 +7,7 @@ import type { Clock, Instant } from "../../ports/clock.ts";
 import type { ReplicaWrite } from "../../ports/peer-handler.ts";
 import type { Storage, StorageWrite } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
+import type { RecordCache } from "./record-cache.ts";
 
 interface Waiting extends ReplicaWrite {
   readonly deadline: Instant;
@@ -24,6 +25,7 @@ interface KeyCommit {
   readonly writers: Waiting[];
   stored: KvRecord | undefined;
   merged: KvRecord | undefined;
+  damaged: boolean;
 }
 
 const APPLIED: Answer<"applied"> = { kind: "ok", value: "applied" };
@@ -34,6 +36,7 @@ export interface CommitQueueOptions {
 }
 
 interface CommitQueueModules {
+  readonly cache: RecordCache;
   readonly clock: Clock;
   readonly storage: Storage;
   readonly telemetry: Telemetry;
@@ -42,8 +45,8 @@ interface CommitQueueModules {
 }
 
 /**
- * The one way in which a node writes. It takes what is queued, reads the old records in one
- * `getMany`, merges, writes one batch with one fsync, then answers all (group commit). While one
+ * The one way in which a node writes. It takes what is queued, reads the old records that are not
+ * cached in one `getMany`, merges, writes one batch with one fsync, then answers all (group commit). While one
  * batch is under way the next one gathers, so a lone write waits for nobody and a busy node
  * amortises. One batch at a time makes merge a plain read-modify-write.
  */
@@ -147,7 +150,7 @@ export class CommitQueue {
   }
 
   async #commit(writers: readonly Waiting[], puts: readonly WaitingPut[]): Promise<void> {
-    const { clock, storage, telemetry } = this.#modules;
+    const { cache, clock, storage, telemetry } = this.#modules;
     const commits = await this.#merge(writers, puts);
     if (commits === undefined) return;
     const sync = puts.length > 0 || writers.some(({ durability }) => durability === "sync");
@@ -170,8 +173,9 @@ export class CommitQueue {
     telemetry.metrics.commitDuration
       .with(sync ? "sync" : "async")
       .observe((clock.now() - begun) / 1000);
-    for (const commit of commits) {
-      for (const writer of commit.writers) writer.onAnswer(APPLIED);
+    for (const { write, writers: answered, stored, merged } of commits) {
+      if (merged !== undefined && merged !== stored) cache.enterCommit(write.key, merged);
+      for (const { onAnswer } of answered) onAnswer(APPLIED);
     }
     for (const { onDone } of puts) onDone(undefined);
   }
@@ -186,33 +190,57 @@ export class CommitQueue {
       const id = latin1Text(writer.key);
       const commit = byKey.get(id);
       if (commit === undefined) {
-        byKey.set(id, { write: writer, writers: [writer], stored: undefined, merged: undefined });
+        byKey.set(id, {
+          write: writer,
+          writers: [writer],
+          stored: undefined,
+          merged: undefined,
+          damaged: false,
+        });
       } else {
         commit.writers.push(writer);
       }
     }
     const commits = [...byKey.values()];
-    let olds: readonly (Uint8Array | undefined)[];
-    try {
-      olds = await this.#modules.storage.getMany(commits.map(({ write }) => write.key));
-    } catch (error) {
-      this.#fail(error, writers, puts);
-      return undefined;
+    const uncached: KeyCommit[] = [];
+    for (const commit of commits) {
+      const cached = this.#modules.cache.lookUp(commit.write.key);
+      if (cached === undefined) uncached.push(commit);
+      else commit.stored = cached.record;
     }
-    return commits.filter((commit, i) => this.#mergeOne(commit, olds[i]));
+    if (uncached.length > 0) {
+      try {
+        await this.#read(uncached);
+      } catch (error) {
+        this.#fail(error, writers, puts);
+        return undefined;
+      }
+    }
+    return commits.filter((commit) => this.#mergeOne(commit));
   }
 
-  #mergeOne(commit: KeyCommit, old: Uint8Array | undefined): boolean {
-    if (old !== undefined) {
+  async #read(commits: readonly KeyCommit[]): Promise<void> {
+    const { storage, telemetry } = this.#modules;
+    const olds = await storage.getMany(commits.map(({ write }) => write.key));
+    for (const [i, commit] of commits.entries()) {
+      const old = olds[i];
+      if (old === undefined) continue;
       const decoded = decodeRecord(commit.write.key, old);
-      if (decoded.kind === "damaged") {
-        this.#modules.telemetry.metrics.damagedRecords.with(decoded.reason).add();
-        for (const { onAnswer } of commit.writers) {
-          onAnswer({ kind: "refused", reason: "damaged-record" });
-        }
-        return false;
+      if (decoded.kind === "record") {
+        commit.stored = decoded;
+      } else {
+        commit.damaged = true;
+        telemetry.metrics.damagedRecords.with(decoded.reason).add();
       }
-      commit.stored = decoded;
+    }
+  }
+
+  #mergeOne(commit: KeyCommit): boolean {
+    if (commit.damaged) {
+      for (const { onAnswer } of commit.writers) {
+        onAnswer({ kind: "refused", reason: "damaged-record" });
+      }
+      return false;
     }
     commit.merged = commit.stored;
     for (const { record } of commit.writers) {

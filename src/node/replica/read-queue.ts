@@ -5,19 +5,22 @@ import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { Storage } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
+import type { ReadTicket, RecordCache } from "./record-cache.ts";
 
 interface Waiting {
   readonly key: RecordKey;
+  readonly ticket: ReadTicket;
   readonly onAnswer: (answer: Answer<KvRecord | undefined>) => void;
 }
 
 interface ReadQueueModules {
+  readonly cache: RecordCache;
   readonly clock: Clock;
   readonly storage: Storage;
   readonly telemetry: Telemetry;
 }
 
-/** Reads that arrive together become one `getMany`. */
+/** Reads of what is not cached; those that arrive together become one `getMany`. */
 export class ReadQueue {
   readonly #readQueueMax: number;
   readonly #modules: ReadQueueModules;
@@ -35,7 +38,12 @@ export class ReadQueue {
     deadline: Instant,
     onAnswer: (answer: Answer<KvRecord | undefined>) => void,
   ): void {
-    const { clock, telemetry } = this.#modules;
+    const { cache, clock, telemetry } = this.#modules;
+    const cached = cache.lookUp(key);
+    if (cached !== undefined) {
+      onAnswer({ kind: "ok", value: cached.record });
+      return;
+    }
     if (clock.now() > deadline) {
       onAnswer({ kind: "refused", reason: "expired" });
       return;
@@ -46,7 +54,7 @@ export class ReadQueue {
       return;
     }
     this.#outstanding += 1;
-    this.#waiting.push({ key, onAnswer });
+    this.#waiting.push({ key, ticket: cache.ticket(key), onAnswer });
     if (this.#waiting.length === 1) clock.soon(() => void this.#flush());
   }
 
@@ -64,7 +72,11 @@ export class ReadQueue {
       return;
     }
     this.#outstanding -= batch.length;
-    for (const [i, { key, onAnswer }] of batch.entries()) onAnswer(this.#decode(key, values[i]));
+    for (const [i, { key, ticket, onAnswer }] of batch.entries()) {
+      const answer = this.#decode(key, values[i]);
+      if (answer.kind === "ok") this.#modules.cache.enterRead(key, answer.value, ticket);
+      onAnswer(answer);
+    }
   }
 
   #decode(key: RecordKey, bytes: Uint8Array | undefined): Answer<KvRecord | undefined> {

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { latin1Text } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import type { Logger } from "../../../ports/telemetry.ts";
 import { PROBLEM_TYPE, problemBody, problemHeaders } from "./problem.ts";
+
+const SINGLE_WRITE_BYTES_MAX = 16 * 1024;
 
 /** One request and its one answer. */
 export class Exchange {
@@ -32,7 +35,17 @@ export class Exchange {
       headers.push("Content-Length", String(length));
     }
     this.#response.writeHead(status, headers);
-    this.#response.end(this.request.method === "HEAD" ? undefined : body);
+    if (body === undefined || this.request.method === "HEAD") this.#response.end();
+    else this.#end(body);
+  }
+
+  /** A short body travels as text, one character a byte: node:http then needs one write, not two. */
+  #end(body: Uint8Array | string): void {
+    if (typeof body !== "string" && body.byteLength <= SINGLE_WRITE_BYTES_MAX) {
+      this.#response.end(latin1Text(body), "latin1");
+    } else {
+      this.#response.end(body);
+    }
   }
 
   /** Anything that is no KvError is a bug: it is logged whole and told briefly. */

@@ -3,6 +3,9 @@ import { ByteReader, ByteWriter } from "../../../core/codec.ts";
 import { FRAME_HEADER_BYTES, FrameSplitter } from "../../../core/frames.ts";
 
 const CORRELATION_BYTES = 4;
+const SPARE_WRITERS_MAX = 4;
+/** A writer that has grown for a burst of large values is let go. */
+const SPARE_WRITER_BYTES_MAX = 64 * 1024;
 
 interface FrameHandler {
   onFrame(correlation: number, payload: Uint8Array): void;
@@ -21,7 +24,9 @@ interface FrameHandler {
 export class FrameConnection {
   readonly #socket: Socket;
   readonly #handler: FrameHandler;
-  readonly #writer = new ByteWriter();
+  #writer = new ByteWriter();
+  /** Writers whose bytes the operating system has taken. */
+  readonly #spareWriters: ByteWriter[] = [];
   readonly #splitter: FrameSplitter;
   #flushScheduled = false;
   #closed = false;
@@ -68,7 +73,15 @@ export class FrameConnection {
 
   #flush(): void {
     this.#flushScheduled = false;
-    if (!this.#closed) this.#socket.write(this.#writer.take());
+    if (this.#closed) return;
+    const writer = this.#writer;
+    this.#writer = this.#spareWriters.pop() ?? new ByteWriter();
+    this.#socket.write(writer.written(), () => {
+      if (writer.length > SPARE_WRITER_BYTES_MAX) return;
+      if (this.#spareWriters.length >= SPARE_WRITERS_MAX) return;
+      writer.clear();
+      this.#spareWriters.push(writer);
+    });
   }
 
   #receive(chunk: Uint8Array): void {
