@@ -10,7 +10,11 @@ import process from "node:process";
 const root = join(import.meta.dirname, "..");
 const hashOf = (files) => {
   const hash = createHash("sha256");
-  for (const file of files) hash.update(file).update("\0").update(readFileSync(join(root, file)));
+  for (const file of files)
+    hash
+      .update(file)
+      .update("\0")
+      .update(readFileSync(join(root, file)));
   return hash.digest("hex");
 };
 const filesUnder = (folder) =>
@@ -37,9 +41,19 @@ once("node_modules/.quorate-install", ["package.json", "package-lock.json"], () 
 });
 once(
   "dist/.quorate-build",
-  ["package-lock.json", "tsconfig.json", "tsconfig.build.json", ...filesUnder("src"), ...filesUnder("bench")],
+  [
+    "package-lock.json",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    ...filesUnder("src"),
+    ...filesUnder("bench"),
+  ],
   () => {
     console.error("building…");
-    run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "-p", "tsconfig.build.json"]);
+    run(process.execPath, [
+      join("node_modules", "typescript", "bin", "tsc"),
+      "-p",
+      "tsconfig.build.json",
+    ]);
   },
 );

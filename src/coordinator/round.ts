@@ -13,6 +13,8 @@ export type RoundEnd = "met" | "unreachable" | "deadline";
 interface Quorum<T> {
   add(node: NodeId, answer: Answer<T>): void;
   verdict(): Verdict;
+  /** Told after `spareDelayMs`; the verdict may change by it. */
+  hurry?(): void;
 }
 
 export interface RoundPlan<T> {
@@ -42,6 +44,7 @@ export class Round<T> {
   readonly #modules: RoundModules;
   readonly #spareDelayMs: number;
   #asked = 0;
+  #failed = 0;
   #spareTimer: Timer | undefined;
   #finish: ((end: RoundEnd) => void) | undefined;
 
@@ -62,27 +65,36 @@ export class Round<T> {
         resolve(end);
       };
       deadline.onPass(() => this.#finish?.("deadline"));
-      if (first < replicas.length) {
-        this.#spareTimer = this.#modules.clock.after(this.#spareDelayMs, () => this.#askSpares());
+      if (first < replicas.length || this.#plan.quorum.hurry !== undefined) {
+        this.#spareTimer = this.#modules.clock.after(this.#spareDelayMs, () => this.#hurry());
       }
-      while (this.#finish !== undefined && this.#asked < first) this.#askNext();
+      this.#askEnough();
     });
   }
 
-  #askSpares(): void {
-    while (this.#finish !== undefined && this.#asked < this.#plan.replicas.length) {
-      this.#askSpare();
+  #hurry(): void {
+    this.#plan.quorum.hurry?.();
+    this.#decide();
+    while (this.#finish !== undefined && this.#asked < this.#plan.replicas.length) this.#askNext();
+  }
+
+  /** Keeps `first` replicas asked that have not failed, as long as there are spares. */
+  #askEnough(): void {
+    const { first, replicas } = this.#plan;
+    while (
+      this.#finish !== undefined &&
+      this.#asked - this.#failed < first &&
+      this.#asked < replicas.length
+    ) {
+      this.#askNext();
     }
   }
 
-  #askSpare(): void {
-    this.#modules.telemetry.metrics.spareRequests.with(this.#plan.name).add();
-    this.#askNext();
-  }
-
   #askNext(): void {
-    const node = this.#plan.replicas[this.#asked];
+    const { first, name, replicas } = this.#plan;
+    const node = replicas[this.#asked];
     if (node === undefined) return;
+    if (this.#asked >= first) this.#modules.telemetry.metrics.spareRequests.with(name).add();
     this.#asked += 1;
     this.#plan.ask(this.#modules.replicas.of(node), (answer) => this.#take(node, answer));
   }
@@ -91,15 +103,15 @@ export class Round<T> {
     const { name, quorum } = this.#plan;
     const result = answer.kind === "ok" ? "ok" : answer.reason;
     this.#modules.telemetry.metrics.replicaAnswers.with(node, name, result).add();
+    if (answer.kind !== "ok") this.#failed += 1;
     quorum.add(node, answer);
-    if (this.#finish === undefined) return;
-    const verdict = quorum.verdict();
-    if (verdict !== "pending") this.#finish(verdict);
-    else if (answer.kind !== "ok" && this.#asked >= this.#plan.first) this.#askSpareIfAny();
+    this.#decide();
+    this.#askEnough();
   }
 
-  #askSpareIfAny(): void {
-    if (this.#asked < this.#plan.replicas.length) this.#askSpare();
+  #decide(): void {
+    const verdict = this.#plan.quorum.verdict();
+    if (verdict !== "pending") this.#finish?.(verdict);
   }
 }
 

@@ -2,7 +2,7 @@ import { KvError } from "../core/errors.ts";
 import { stampAfter } from "../core/hlc.ts";
 import type { Stamp } from "../core/hlc.ts";
 import type { NodeId, WriteId } from "../core/ids.ts";
-import { LearnQuorum, learnQuorumSize } from "../core/quorum/learn-quorum.ts";
+import { LearnQuorum, learnQuorumLeast, learnQuorumSize } from "../core/quorum/learn-quorum.ts";
 import { WriteQuorum } from "../core/quorum/write-quorum.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import { encodeRecord } from "../core/version/record.ts";
@@ -63,8 +63,9 @@ async function learn(
   modules: WriteModules,
 ): Promise<Stamp> {
   const { key, deadline, r, w } = plan;
-  const needed = learnQuorumSize({ n: order.length, r, w });
-  const quorum = new LearnQuorum({ replicas: order, needed });
+  const size = { n: order.length, r, w };
+  const needed = learnQuorumSize(size);
+  const quorum = new LearnQuorum({ replicas: order, needed, least: learnQuorumLeast(size) });
   const round = new Round<Stamp>(
     {
       name: "learn",

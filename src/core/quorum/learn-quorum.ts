@@ -1,4 +1,5 @@
 import type { Answer } from "../answer.ts";
+import { assert } from "../assert.ts";
 import { NO_STAMP } from "../hlc.ts";
 import type { Stamp } from "../hlc.ts";
 import type { NodeId } from "../ids.ts";
@@ -13,13 +14,26 @@ export function learnQuorumSize({ n, r, w }: { n: number; r: number; w: number }
   return n + 1 - Math.min(r, w);
 }
 
+/**
+ * With how many answers a learn round may do when it cannot have L in time. A write that promises
+ * to be read (R + W > N) needs all of L. One that asks for less, such as w=1 while nodes are down,
+ * asks for availability: it is ordered after what W replicas know, beyond that by clocks alone.
+ */
+export function learnQuorumLeast({ n, r, w }: { n: number; r: number; w: number }): number {
+  return r + w > n ? learnQuorumSize({ n, r, w }) : Math.min(w, learnQuorumSize({ n, r, w }));
+}
+
 /** The first round of a write: which stamp is the newest that the key has seen? */
 export class LearnQuorum {
   readonly #tally: Tally;
+  readonly #least: number;
   #newest: Stamp = NO_STAMP;
+  #hurried = false;
 
-  constructor(size: QuorumSize) {
-    this.#tally = new Tally(size);
+  constructor({ replicas, needed, least = needed }: QuorumSize & { readonly least?: number }) {
+    assert(least >= 1 && least <= needed, `1 <= least <= L, got ${least} of L=${needed}`);
+    this.#tally = new Tally({ replicas, needed });
+    this.#least = least;
   }
 
   add(node: NodeId, answer: Answer<Stamp>): void {
@@ -27,8 +41,16 @@ export class LearnQuorum {
     if (answer.kind === "ok" && answer.value > this.#newest) this.#newest = answer.value;
   }
 
+  /** Replicas have been silent for long: from now on the least number will do. */
+  hurry(): void {
+    this.#hurried = true;
+  }
+
   verdict(): Verdict {
-    return this.#tally.verdict();
+    const verdict = this.#tally.verdict();
+    if (verdict === "met" || (verdict === "pending" && !this.#hurried)) return verdict;
+    if (this.#tally.yes >= this.#least) return "met";
+    return this.#tally.yes + this.#tally.outstanding >= this.#least ? "pending" : "unreachable";
   }
 
   get acked(): number {

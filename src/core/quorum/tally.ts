@@ -40,6 +40,11 @@ export class Tally {
     return this.#yes;
   }
 
+  /** Replicas that have not answered, asked or not. */
+  get outstanding(): number {
+    return this.#replicas.length - this.#answered.size;
+  }
+
   add(node: NodeId, kind: Answer<unknown>["kind"]): void {
     assert(this.#replicas.includes(node), `${node} is not in the preference list`);
     assert(!this.#answered.has(node), `second answer of ${node}`);
@@ -50,8 +55,7 @@ export class Tally {
 
   verdict(): Verdict {
     if (this.#yes >= this.#needed) return "met";
-    const outstanding = this.#replicas.length - this.#answered.size;
-    return this.#yes + outstanding >= this.#needed ? "pending" : "unreachable";
+    return this.#yes + this.outstanding >= this.#needed ? "pending" : "unreachable";
   }
 
   /** True when every replica proved that it did nothing: silence and doubt are no proof. */
