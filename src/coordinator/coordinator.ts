@@ -1,5 +1,5 @@
 import { majority } from "../core/bucket.ts";
-import type { BucketProperties } from "../core/bucket.ts";
+import type { BucketProperties, Mode } from "../core/bucket.ts";
 import { hex } from "../core/bytes.ts";
 import { KvError } from "../core/errors.ts";
 import type { BucketName, Key, NodeId, WriteId } from "../core/ids.ts";
@@ -45,6 +45,12 @@ interface Target {
   readonly epoch: number;
 }
 
+interface OperationFacts {
+  readonly op: "read" | "write" | "delete";
+  readonly mode: Mode;
+  readonly request: { readonly timeoutMs: number | undefined };
+}
+
 /** Coordinates client operations over the preference list of their key, on any node. */
 export class Coordinator implements Operations {
   readonly #options: CoordinatorOptions;
@@ -60,7 +66,7 @@ export class Coordinator implements Operations {
   async read(request: ReadRequest): Promise<ReadResult> {
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
-    return this.#within("read", request.timeoutMs, properties, async (deadline) => {
+    return this.#within({ op: "read", mode: properties.mode, request }, async (deadline) => {
       const model = mergeModel(properties.mode);
       const plan = { key, preferenceList, r, w: properties.w, model, deadline };
       const { record, acked } = await read(plan, this.#modules);
@@ -79,7 +85,7 @@ export class Coordinator implements Operations {
       );
     }
     const op = content === undefined ? "delete" : "write";
-    return this.#within(op, request.timeoutMs, properties, async (deadline) => {
+    return this.#within({ op, mode: properties.mode, request }, async (deadline) => {
       const plan = {
         key,
         content,
@@ -122,20 +128,17 @@ export class Coordinator implements Operations {
 
   /** Admits the operation, gives it its deadline and counts how it ended. */
   async #within<T>(
-    op: "read" | "write" | "delete",
-    timeoutMs: number = this.#options.requestTimeoutMs,
-    { mode }: BucketProperties,
+    { op, mode, request }: OperationFacts,
     operation: (deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     const { clock, telemetry } = this.#modules;
     const { metrics } = telemetry;
-    if (timeoutMs > this.#options.requestTimeoutMaxMs) {
-      throw new KvError(
-        "parameter-invalid",
-        `timeout is at most ${this.#options.requestTimeoutMaxMs} ms`,
-      );
+    const { requestTimeoutMs, requestTimeoutMaxMs, operationsMax } = this.#options;
+    const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
+    if (timeoutMs > requestTimeoutMaxMs) {
+      throw new KvError("parameter-invalid", `timeout is at most ${requestTimeoutMaxMs} ms`);
     }
-    if (this.#inflight >= this.#options.operationsMax) {
+    if (this.#inflight >= operationsMax) {
       metrics.refused.with("operationsMax").add();
       throw new KvError("overloaded", `${this.#inflight} operations are in flight on this node`, {
         retryAfterMs: OVERLOAD_RETRY_AFTER_MS,

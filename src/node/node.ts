@@ -109,11 +109,14 @@ export class Node {
     return this.#coordinator.idle();
   }
 
-  /** In reverse order of open. After it the directory can prove a clean stop. */
+  /**
+   * In reverse order of open. After it the directory can prove a clean stop, unless a write failed:
+   * then nobody knows what it holds, and the next start mints as somebody new.
+   */
   async close(): Promise<void> {
     await this.#transport.close();
-    await this.#commits.close();
-    await this.#directory.close(this.#stamps.lastMinted);
+    const whole = await this.#commits.close();
+    if (whole) await this.#directory.close(this.#stamps.lastMinted);
   }
 }
 

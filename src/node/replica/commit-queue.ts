@@ -95,13 +95,14 @@ export class CommitQueue {
     });
   }
 
-  /** Commits what is queued and takes nothing more. */
-  async close(): Promise<void> {
+  /** Commits what is queued and takes nothing more. @returns whether every batch ever succeeded. */
+  async close(): Promise<boolean> {
     if (this.#state === "open") this.#state = "closing";
     while (this.#running !== undefined || this.#hasWork()) {
       this.#running ??= this.#run();
       await this.#running;
     }
+    return this.#state !== "failed";
   }
 
   #hasWork(): boolean {

@@ -29,6 +29,5 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
       resolve(chunks.length < 2 ? only : concatBytes(chunks));
     });
     request.on("error", () => reject(new KvError("request-invalid", "the body broke off")));
-    request.on("aborted", () => reject(new KvError("request-invalid", "the body broke off")));
   });
 }
