@@ -11,6 +11,7 @@ export interface LoadResult {
 }
 
 const CONNECTIONS = 64;
+const KEYS = 10_000;
 
 export function hasWrk(): boolean {
   return spawnSync("wrk", ["-v"]).error === undefined;
@@ -34,10 +35,27 @@ export async function drive(
   return {
     requests: number(/(\d+) requests in/),
     perSecond: number(/Requests\/sec:\s+([\d.]+)/),
-    p50: text(/50%\s+(\S+)/),
-    p99: text(/99%\s+(\S+)/),
+    p50: text(/^\s+50%\s+(\S+)/m),
+    p99: text(/^\s+99%\s+(\S+)/m),
     errors: number(/Non-2xx or 3xx responses: (\d+)/) + sockets,
   };
+}
+
+/** Stores every key that the wrk scripts use once. */
+export async function fill(url: string): Promise<void> {
+  let next = 1;
+  const worker = async (): Promise<void> => {
+    while (next <= KEYS) {
+      const key = `key${next}`;
+      next += 1;
+      const response = await fetch(`${url}/v1/kv/default/${key}`, {
+        method: "PUT",
+        body: "x".repeat(100),
+      });
+      if (!response.ok) throw new Error(`PUT ${key}: ${response.status}`);
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
 }
 
 function run(command: string, args: readonly string[]): Promise<string> {

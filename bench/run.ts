@@ -4,7 +4,7 @@
  * turns in one run: the machine's speed cancels out, the ratio stays. The load goes to one node.
  */
 import { parseArgs } from "node:util";
-import { drive, hasWrk } from "./load.ts";
+import { drive, fill, hasWrk } from "./load.ts";
 import type { LoadResult } from "./load.ts";
 import { startBareServer, startCluster } from "./servers.ts";
 import type { Contender } from "./servers.ts";
@@ -53,7 +53,8 @@ async function main(): Promise<void> {
     samples.set(name, [...(samples.get(name) ?? []), await sample(contender, script)]);
   };
   try {
-    await drive(cluster.url, "put", seconds); // Fills the keys and warms the code up.
+    await fill(cluster.url);
+    await drive(cluster.url, "put", 1);
     await drive(bare.url, "put", 1);
     for (let round = 0; round < rounds; round++) {
       await take("bare PUT", bare, "put");

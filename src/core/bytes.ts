@@ -1,7 +1,7 @@
 /** The one place outside the codecs that knows Buffer: conversions where native speed matters. */
 
 const encoder = new TextEncoder();
-const strictDecoder = new TextDecoder("utf-8", { fatal: true });
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 
@@ -9,6 +9,11 @@ function view(bytes: Uint8Array): Buffer {
   return bytes instanceof Buffer
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Uninitialised, perhaps a slice of a shared pool: whoever asks fills all of it. */
+export function allocateBytes(length: number): Uint8Array {
+  return Buffer.allocUnsafe(length);
 }
 
 export function utf8(text: string): Uint8Array {

@@ -76,7 +76,8 @@ export function parsePeers(text: string): readonly PeerEntry[] {
     if (address === undefined || rest.length > 0) {
       throw new KvError("option-invalid", `'${entry}' is not ID=HOST:PORT or ID@ZONE=HOST:PORT`);
     }
-    const [id = "", zone] = name.split("@", 2);
+    const [id = "", zone, ...more] = name.split("@");
+    if (more.length > 0) throw new KvError("option-invalid", `'${entry}' names two zones`);
     return {
       id: parseNodeId(id),
       zone: zone === undefined ? undefined : parseZone(zone),

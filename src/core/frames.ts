@@ -1,4 +1,4 @@
-import { concatBytes } from "./bytes.ts";
+import { concatBytes, EMPTY_BYTES } from "./bytes.ts";
 import { ByteReader, DecodeError } from "./codec.ts";
 
 /** A frame on a peer connection: its length in 4 bytes, then that many bytes. */
@@ -11,16 +11,19 @@ export const FRAME_HEADER_BYTES = 4;
 export class FrameSplitter {
   readonly #frameBytesMax: number;
   #chunks: Uint8Array[] = [];
-  #length = 0;
+  /** Bytes of the first chunk that were taken already. */
   #at = 0;
+  /** Bytes of all chunks that were not. */
+  #available = 0;
 
   constructor({ frameBytesMax }: { frameBytesMax: number }) {
     this.#frameBytesMax = frameBytesMax;
   }
 
   push(chunk: Uint8Array): void {
+    if (chunk.byteLength === 0) return;
     this.#chunks.push(chunk);
-    this.#length += chunk.byteLength;
+    this.#available += chunk.byteLength;
   }
 
   /**
@@ -28,33 +31,30 @@ export class FrameSplitter {
    * @throws DecodeError on a frame over the bound: the connection cannot be trusted any more.
    */
   next(): Uint8Array | undefined {
-    if (this.#length - this.#at < FRAME_HEADER_BYTES) return undefined;
-    let head = this.#chunks[0];
-    if (head === undefined) return undefined;
-    if (head.byteLength - this.#at < FRAME_HEADER_BYTES) head = this.#join();
-    const bodyBytes = new ByteReader(head, this.#at).u32();
+    if (this.#available < FRAME_HEADER_BYTES) return undefined;
+    const bodyBytes = new ByteReader(this.#head(FRAME_HEADER_BYTES), this.#at).u32();
     if (bodyBytes > this.#frameBytesMax) {
       throw new DecodeError(`a frame of ${bodyBytes} bytes exceeds ${this.#frameBytesMax}`);
     }
-    const end = this.#at + FRAME_HEADER_BYTES + bodyBytes;
-    if (this.#length < end) return undefined;
-    if (head.byteLength < end) head = this.#join();
-    const frame = head.subarray(this.#at + FRAME_HEADER_BYTES, end);
-    this.#at = end;
+    const frameBytes = FRAME_HEADER_BYTES + bodyBytes;
+    if (this.#available < frameBytes) return undefined;
+    const head = this.#head(frameBytes);
+    const frame = head.subarray(this.#at + FRAME_HEADER_BYTES, this.#at + frameBytes);
+    this.#at += frameBytes;
+    this.#available -= frameBytes;
     if (this.#at === head.byteLength) {
       this.#chunks.shift();
-      this.#length -= this.#at;
       this.#at = 0;
     }
     return frame;
   }
 
-  #join(): Uint8Array {
-    const rest = this.#chunks.slice(1);
-    const first = (this.#chunks[0] ?? concatBytes([])).subarray(this.#at);
-    const joined = concatBytes([first, ...rest]);
+  /** The first chunk, made to hold at least `bytes` from `#at` on. */
+  #head(bytes: number): Uint8Array {
+    const first = this.#chunks[0] ?? EMPTY_BYTES;
+    if (first.byteLength - this.#at >= bytes) return first;
+    const joined = concatBytes([first.subarray(this.#at), ...this.#chunks.slice(1)]);
     this.#chunks = [joined];
-    this.#length = joined.byteLength;
     this.#at = 0;
     return joined;
   }

@@ -49,5 +49,6 @@ export class Hlc {
  * clock holds for this key only and does not drag the clock along.
  */
 export function stampAfter({ own, newest }: { own: Stamp; newest: Stamp }): Stamp {
+  assert(newest < Number.MAX_SAFE_INTEGER, "stamps are exhausted");
   return own > newest ? own : ((newest + 1) as Stamp);
 }

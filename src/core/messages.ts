@@ -147,7 +147,7 @@ export function decodeReadAnswer(
   const reader = new ByteReader(payload);
   const kind = reader.u8();
   if (kind === ANSWER_OK) return { kind: "ok", value: recordOf(key, reader.rest()) };
-  if (kind === ANSWER_ABSENT) return { kind: "ok", value: undefined };
+  if (kind === ANSWER_ABSENT) return whole(reader, { kind: "ok", value: undefined });
   return decodeFailure(reader, kind);
 }
 
@@ -155,7 +155,7 @@ export function decodeReadAnswer(
 export function decodeLearnAnswer(payload: Uint8Array): Answer<Stamp> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
-  if (kind === ANSWER_OK) return { kind: "ok", value: reader.u64() as Stamp };
+  if (kind === ANSWER_OK) return whole(reader, { kind: "ok", value: reader.u64() as Stamp });
   return decodeFailure(reader, kind);
 }
 
@@ -163,7 +163,7 @@ export function decodeLearnAnswer(payload: Uint8Array): Answer<Stamp> {
 export function decodeWriteAnswer(payload: Uint8Array): Answer<"applied"> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
-  if (kind === ANSWER_OK) return { kind: "ok", value: "applied" };
+  if (kind === ANSWER_OK) return whole(reader, { kind: "ok", value: "applied" });
   return decodeFailure(reader, kind);
 }
 
@@ -171,11 +171,17 @@ function decodeFailure(reader: ByteReader, kind: number): Failure {
   const index = reader.u8();
   if (kind === ANSWER_REFUSED) {
     const reason = REFUSALS[index];
-    if (reason !== undefined) return { kind: "refused", reason };
+    if (reason !== undefined) return whole(reader, { kind: "refused", reason });
   }
   if (kind === ANSWER_UNKNOWN) {
     const reason = DOUBTS[index];
-    if (reason !== undefined) return { kind: "unknown", reason };
+    if (reason !== undefined) return whole(reader, { kind: "unknown", reason });
   }
   throw new DecodeError(`no answer of this request: kind ${kind}, ${index}`);
+}
+
+/** The answer, once nothing is left over. */
+function whole<T>(reader: ByteReader, answer: T): T {
+  reader.finish();
+  return answer;
 }

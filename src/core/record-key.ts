@@ -1,5 +1,5 @@
 import { assert } from "./assert.ts";
-import { latin1Text } from "./bytes.ts";
+import { allocateBytes, latin1Text } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
 import type { BucketName, Key } from "./ids.ts";
 import { partitionOf } from "./layout/partition.ts";
@@ -19,9 +19,10 @@ const PARTITION_OFFSET = 1;
 const BUCKET_OFFSET = 3;
 
 export function recordKey(bucket: BucketName, key: Key): RecordKey {
-  const bytes = new Uint8Array(BUCKET_OFFSET + bucket.length + 1 + key.byteLength);
+  const bytes = allocateBytes(BUCKET_OFFSET + bucket.length + 1 + key.byteLength);
   bytes[0] = KIND_RECORD;
   for (let i = 0; i < bucket.length; i++) bytes[BUCKET_OFFSET + i] = bucket.charCodeAt(i);
+  bytes[BUCKET_OFFSET + bucket.length] = 0;
   bytes.set(key, BUCKET_OFFSET + bucket.length + 1);
   const partition = partitionOf(hash32(bytes.subarray(BUCKET_OFFSET)));
   bytes[PARTITION_OFFSET] = partition >> 8;
