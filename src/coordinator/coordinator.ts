@@ -23,7 +23,7 @@ import { read } from "./read.ts";
 import { write } from "./write.ts";
 import type { WriteModules } from "./write.ts";
 
-const WRITE_ID_BYTES = 16;
+const WRITE_ID_PREFIX_BYTES = 12;
 const OVERLOAD_RETRY_AFTER_MS = 1_000;
 
 export interface CoordinatorOptions {
@@ -55,12 +55,16 @@ interface OperationFacts {
 export class Coordinator implements Operations {
   readonly #options: CoordinatorOptions;
   readonly #modules: CoordinatorModules;
+  /** With a counter behind it: write ids that no other node and no other run of this one mints. */
+  readonly #writeIdPrefix: string;
+  #mintedWriteIds = 0;
   #inflight = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: CoordinatorOptions, modules: CoordinatorModules) {
     this.#options = options;
     this.#modules = modules;
+    this.#writeIdPrefix = hex(modules.rng.bytes(WRITE_ID_PREFIX_BYTES));
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
@@ -166,7 +170,8 @@ export class Coordinator implements Operations {
   }
 
   #mintWriteId(): WriteId {
-    return parseWriteId(hex(this.#modules.rng.bytes(WRITE_ID_BYTES)));
+    this.#mintedWriteIds += 1;
+    return parseWriteId(`${this.#writeIdPrefix}-${this.#mintedWriteIds.toString(36)}`);
   }
 }
 

@@ -140,6 +140,10 @@ export class ByteReader {
     return this.bytes(this.#end - this.#at);
   }
 
+  skip(length: number): void {
+    this.#advance(length);
+  }
+
   /** @throws DecodeError when bytes are left over. */
   finish(): void {
     if (this.#at !== this.#end) throw new DecodeError(`${this.#end - this.#at} bytes left over`);

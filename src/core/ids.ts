@@ -43,8 +43,12 @@ export function parseZone(text: string): Zone {
   return text as Zone;
 }
 
+export function isBucketName(text: string): text is BucketName {
+  return BUCKET_NAME.test(text);
+}
+
 export function parseBucketName(text: string): BucketName {
-  if (!BUCKET_NAME.test(text)) {
+  if (!isBucketName(text)) {
     throw new KvError(
       "bucket-name-invalid",
       `'${text.slice(0, 80)}' is no bucket name: 1 to 63 of a-z 0-9 . _ -, a letter or digit first`,

@@ -1,6 +1,7 @@
 import { assert } from "./assert.ts";
 import { allocateBytes, latin1Text } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
+import { isBucketName, KEY_BYTES_MAX } from "./ids.ts";
 import type { BucketName, Key } from "./ids.ts";
 import { partitionOf } from "./layout/partition.ts";
 
@@ -34,7 +35,10 @@ export function recordKey(bucket: BucketName, key: Key): RecordKey {
 export function parseRecordKey(bytes: Uint8Array): RecordKey | undefined {
   if (bytes[0] !== KIND_RECORD) return undefined;
   const end = bytes.indexOf(0, BUCKET_OFFSET);
-  if (end <= BUCKET_OFFSET || end === bytes.byteLength - 1) return undefined;
+  if (end <= BUCKET_OFFSET) return undefined;
+  const keyBytes = bytes.byteLength - 1 - end;
+  if (keyBytes < 1 || keyBytes > KEY_BYTES_MAX) return undefined;
+  if (!isBucketName(latin1Text(bytes.subarray(BUCKET_OFFSET, end)))) return undefined;
   const partition = partitionOf(hash32(bytes.subarray(BUCKET_OFFSET)));
   const stated = partitionOfRecordKey(bytes as RecordKey);
   return stated === partition ? (bytes as RecordKey) : undefined;

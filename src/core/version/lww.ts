@@ -15,19 +15,21 @@ export const lww: MergeModel = {
     return a === b || (a !== undefined && b !== undefined && compareRecords(a, b) === 0);
   },
   newest(record) {
-    return record.version.stamp;
+    return record.stamp;
   },
 };
 
 function compareRecords(a: KvRecord, b: KvRecord): number {
+  if (a.stamp !== b.stamp) return a.stamp < b.stamp ? -1 : 1;
+  const byBytes = compareBytes(a.bytes, b.bytes);
+  if (byBytes === 0) return 0;
   const x = a.version;
   const y = b.version;
-  if (x.stamp !== y.stamp) return x.stamp < y.stamp ? -1 : 1;
   const xDead = x.content === undefined;
   const yDead = y.content === undefined;
   if (xDead !== yDead) return xDead ? 1 : -1;
   if (x.actor !== y.actor) return x.actor < y.actor ? -1 : 1;
   if (x.writeId !== y.writeId) return x.writeId < y.writeId ? -1 : 1;
   // One dot and write id with two contents is a broken promise elsewhere; replicas converge even so.
-  return compareBytes(a.bytes, b.bytes);
+  return byBytes;
 }

@@ -16,12 +16,26 @@ import type { Version } from "./version.ts";
  *
  * The checksum covers the record key: a record found under another key is damaged too. LevelDB as
  * bound here returns wrong bytes silently after a bit flip, hence a checksum of our own.
+ *
+ * Replicas compare stamps and pass bytes on; what else a version says is decoded when it is asked for.
  */
-export interface KvRecord {
-  readonly kind: "record";
-  readonly mode: Mode;
-  readonly version: Version;
+export class KvRecord {
+  readonly kind = "record";
+  readonly mode: Mode = "lww";
+  readonly stamp: Stamp;
   readonly bytes: Uint8Array;
+  #version: Version | undefined;
+
+  /** Only for the codec below: `bytes` are known to be whole. */
+  constructor(bytes: Uint8Array, stamp: Stamp, version?: Version) {
+    this.bytes = bytes;
+    this.stamp = stamp;
+    this.#version = version;
+  }
+
+  get version(): Version {
+    return (this.#version ??= decodeVersion(this.bytes));
+  }
 }
 
 /** Bytes that are no record of this key: never served, never taken for absence. */
@@ -34,6 +48,7 @@ const FORMAT = 1;
 const MODE_LWW = 1;
 const ACTOR_BYTES = 12;
 const CHECKSUM_BYTES = 4;
+const FLAGS_OFFSET = 2;
 const FLAG_TOMBSTONE = 1;
 const FLAG_CONTENT_TYPE = 2;
 const FLAG_CONTENT_ENCODING = 4;
@@ -66,7 +81,7 @@ export function encodeRecord(key: RecordKey, version: Version): KvRecord {
   if (content?.contentEncoding !== undefined) writer.shortText(content.contentEncoding);
   if (content !== undefined) writer.bytes(content.value);
   writer.u32(crc32(writer.written(), crc32(key)));
-  return { kind: "record", mode: "lww", version, bytes: writer.written() };
+  return new KvRecord(writer.written(), version.stamp, version);
 }
 
 /** The content is a view of `bytes`, which must not change afterwards. */
@@ -94,16 +109,24 @@ function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRec
     return { kind: "damaged", reason: "format" };
   }
   const stamp = reader.u64() as Stamp;
+  reader.skip(ACTOR_BYTES);
+  reader.skip(reader.u8());
+  if (flags & FLAG_CONTENT_TYPE) reader.skip(reader.u8());
+  if (flags & FLAG_CONTENT_ENCODING) reader.skip(reader.u8());
+  if (flags & FLAG_TOMBSTONE) reader.finish();
+  return new KvRecord(bytes, stamp);
+}
+
+/** Of bytes that {@link decodeChecked} has found whole. */
+function decodeVersion(bytes: Uint8Array): Version {
+  const reader = new ByteReader(bytes, FLAGS_OFFSET, bytes.byteLength - CHECKSUM_BYTES);
+  const flags = reader.u8();
+  const stamp = reader.u64() as Stamp;
   const actor = reader.hex(ACTOR_BYTES) as ActorId;
   const writeId = reader.shortText() as WriteId;
   const contentType = flags & FLAG_CONTENT_TYPE ? reader.shortText() : undefined;
   const contentEncoding = flags & FLAG_CONTENT_ENCODING ? reader.shortText() : undefined;
-  if (flags & FLAG_TOMBSTONE) {
-    reader.finish();
-    const version = { stamp, actor, writeId, content: undefined };
-    return { kind: "record", mode: "lww", version, bytes };
-  }
-  const content = { value: reader.rest(), contentType, contentEncoding };
-  const version = { stamp, actor, writeId, content };
-  return { kind: "record", mode: "lww", version, bytes };
+  const content =
+    flags & FLAG_TOMBSTONE ? undefined : { value: reader.rest(), contentType, contentEncoding };
+  return { stamp, actor, writeId, content };
 }
