@@ -1,0 +1,70 @@
+import { Argument, InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
+import type { QuorumChoice } from "../client/call-options.ts";
+import type { Durability } from "../core/bucket.ts";
+import { fromBase64url, utf8 } from "../core/bytes.ts";
+import { CliError, EXIT } from "./exit-code.ts";
+import type { GlobalFlags } from "./global-options.ts";
+
+/** Flags of the commands that read or write keys. */
+export interface KeyFlags extends GlobalFlags {
+  readonly bucket: string;
+  readonly timeout?: number;
+  readonly keyEncoding: "utf8" | "base64url";
+}
+
+export interface WriteFlags extends KeyFlags {
+  readonly w?: QuorumChoice;
+  readonly durability?: Durability;
+  readonly writeId?: string;
+}
+
+/** For files as for keys on the command line. */
+export function addBucketOptions(command: Command): Command {
+  return command
+    .option("-b, --bucket <NAME>", "bucket of the key", "default")
+    .option("--timeout <MS>", "longest time for all attempts together", wholeNumber);
+}
+
+export function addKey(command: Command): Command {
+  return addBucketOptions(command.addArgument(new Argument("<KEY>", "the key"))).addOption(
+    new Option("--key-encoding <ENCODING>", "how KEY is written; base64url can name any bytes")
+      .choices(["utf8", "base64url"])
+      .default("utf8"),
+  );
+}
+
+export function addReadQuorum(command: Command): Command {
+  return command.option("-r <COUNT>", `replicas that must answer: ${QUORUMS}`, quorum);
+}
+
+export function addWriteOptions(command: Command): Command {
+  return command
+    .option("-w <COUNT>", `replicas that must acknowledge: ${QUORUMS}`, quorum)
+    .addOption(
+      new Option(
+        "--durability <MODE>",
+        "sync: on disk before it is acknowledged; async: handed to the operating system",
+      ).choices(["sync", "async"]),
+    );
+}
+
+export function keyOf(text: string, encoding: KeyFlags["keyEncoding"]): Uint8Array {
+  const key = encoding === "utf8" ? utf8(text) : fromBase64url(text);
+  if (key === undefined) throw new CliError(EXIT.usage, `'${text}' is not unpadded base64url`);
+  return key;
+}
+
+const QUORUMS = "a number, one, quorum or all (default: the bucket's)";
+
+function quorum(text: string): QuorumChoice {
+  if (text === "one" || text === "quorum" || text === "all") return text;
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It is a number from 1, or one, quorum or all.");
+}
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError("It is a whole number from 1.");
+}

@@ -1,0 +1,87 @@
+import { Command, CommanderError, Option } from "commander";
+import { VERSION } from "../core/build.ts";
+import { addDel } from "./commands/del.ts";
+import { addDev } from "./commands/dev.ts";
+import { addExport } from "./commands/export.ts";
+import { addGet } from "./commands/get.ts";
+import { addImport } from "./commands/import.ts";
+import { addPut } from "./commands/put.ts";
+import { addServe } from "./commands/serve.ts";
+import { addStatus } from "./commands/status.ts";
+import { addVersion } from "./commands/version.ts";
+import { EXIT, EXIT_DOC, exitCodeOf } from "./exit-code.ts";
+import { ENDPOINTS_DEFAULT } from "./global-options.ts";
+import type { GlobalFlags } from "./global-options.ts";
+import { FORMATS, Output } from "./output.ts";
+import type { Settle } from "./settle.ts";
+import type { Shell } from "./shell.ts";
+
+/** @returns the exit code; never throws. */
+export async function run(argv: readonly string[], shell: Shell): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  const program = new Command("kv");
+  const outputOf = () => new Output(outputOptions(program.opts<GlobalFlags>()), shell);
+  const settle: Settle =
+    (action) =>
+    async (...args) => {
+      exitCode = await action(outputOf(), ...args);
+    };
+  describeProgram(program, shell);
+  for (const add of [addGet, addPut, addDel, addStatus, addImport, addExport, addDev]) {
+    add(program, shell, settle);
+  }
+  addServe(program, shell, settle);
+  addVersion(program, settle);
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // commander has printed its own word already; help and version are no failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    await outputOf().error(error);
+    return exitCodeOf(error);
+  }
+}
+
+function outputOptions({ output = "table", quiet = false, color = true }: GlobalFlags) {
+  return { format: output, quiet, color };
+}
+
+function describeProgram(program: Command, shell: Shell): void {
+  program
+    .description("Quorate: a quorum-replicated key-value store.")
+    .version(VERSION, "--version", "print the version")
+    .helpCommand("help [command]", "explain a command")
+    .option(
+      "-e, --endpoints <URL,…>",
+      `nodes to ask, or KV_ENDPOINTS (default ${ENDPOINTS_DEFAULT})`,
+    )
+    .addOption(new Option("-o, --output <FORMAT>", "form of the output").choices(FORMATS))
+    .option("-q, --quiet", "print no notes on stderr, only errors")
+    .option("--no-color", "print no colours; NO_COLOR=1 means the same")
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError("(--help explains the command)")
+    .configureOutput({
+      writeOut: (text) => shell.stdout.write(text),
+      writeErr: (text) => shell.stderr.write(text),
+      outputError: (text, print) => print(text.replace(/^error: /, "kv: ")),
+    })
+    .exitOverride()
+    .addHelpText("after", () => epilogue());
+}
+
+function epilogue(): string {
+  const codes = (Object.keys(EXIT) as (keyof typeof EXIT)[]).map(
+    (name) => `  ${String(EXIT[name]).padStart(3)}  ${EXIT_DOC[name]}`,
+  );
+  return [
+    "",
+    "First steps:",
+    "  kv dev                           # a cluster of three nodes on this machine",
+    "  kv put greeting hello            # in another terminal",
+    "  kv get greeting",
+    "",
+    "Exit codes:",
+    ...codes,
+  ].join("\n");
+}

@@ -1,0 +1,158 @@
+import { utf8 } from "../core/bytes.ts";
+import { KvError } from "../core/errors.ts";
+import { parseWriteId } from "../core/ids.ts";
+import { refusalOf } from "./answer.ts";
+import { perform } from "./attempts.ts";
+import type { Call, Means, Performed } from "./attempts.ts";
+import type { AskOptions, DeleteOptions, GetOptions, PutOptions } from "./call-options.ts";
+import { clusterStatusOf } from "./cluster-status.ts";
+import type { ClusterStatus } from "./cluster-status.ts";
+import { EndpointSet } from "./endpoints.ts";
+import { exchange } from "./exchange.ts";
+import type { HttpAnswer } from "./exchange.ts";
+import { MODULES, limitsOf } from "./options.ts";
+import type { ClientModules, ClientOptions } from "./options.ts";
+import { interpretGet, interpretReady, interpretWrite } from "./results.ts";
+import type { Found, Readiness, Written } from "./results.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import { targetOf } from "./target.ts";
+
+export { KvError } from "../core/errors.ts";
+export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
+export type { DeleteOptions, GetOptions, PutOptions, QuorumChoice } from "./call-options.ts";
+export type { ClientModules, ClientOptions, ClusterStatus, Found, Readiness, Written };
+
+/**
+ * Reads and writes through any of several endpoints. Failures are {@link KvError}s: `code` names
+ * them, and `outcome` says of a write whether it may become visible. What can be retried was retried
+ * already, within the limits of {@link ClientOptions}, and always under the same write id.
+ *
+ * Keys are text or bytes. They travel as base64url, so no proxy or URL library can rewrite them.
+ */
+export class KvClient implements AsyncDisposable {
+  readonly #means: Means;
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closed = false;
+
+  constructor(options: ClientOptions, modules: Partial<ClientModules> = {}) {
+    const limits = limitsOf(options);
+    const allModules = { ...MODULES, ...modules };
+    this.#means = {
+      limits,
+      modules: allModules,
+      endpoints: new EndpointSet({ urls: options.endpoints, limits }, allModules),
+      budget: new RetryBudget({ ratio: limits.retryRatio, burst: limits.retryBurst }),
+    };
+  }
+
+  /** @returns undefined when R replicas answered and none holds a value. */
+  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<Found | undefined> {
+    const { value } = await this.#perform({
+      method: "GET",
+      target: targetOf(key, options.bucket, { r: options.r }),
+      headers: {},
+      body: undefined,
+      writeId: undefined,
+      timeoutMs: options.timeoutMs ?? this.#means.limits.timeoutMs,
+      signal: options.signal,
+      interpret: interpretGet,
+    });
+    return value;
+  }
+
+  /** The value's bytes must stay as they are until the promise settles: a retry sends them again. */
+  put(
+    key: string | Uint8Array,
+    value: string | Uint8Array,
+    options: PutOptions = {},
+  ): Promise<Written> {
+    const { contentType, contentEncoding } = options;
+    return this.#write(key, options, {
+      method: "PUT",
+      headers: {
+        ...(contentType !== undefined && { "content-type": contentType }),
+        ...(contentEncoding !== undefined && { "content-encoding": contentEncoding }),
+      },
+      body: typeof value === "string" ? utf8(value) : value,
+    });
+  }
+
+  /** Deleting an absent key succeeds: it writes a tombstone. */
+  delete(key: string | Uint8Array, options: DeleteOptions = {}): Promise<Written> {
+    return this.#write(key, options, { method: "DELETE", headers: {}, body: undefined });
+  }
+
+  /** What the node at this endpoint knows of its cluster. One attempt. */
+  cluster(endpoint: string, options: AskOptions = {}): Promise<ClusterStatus> {
+    return this.#ask(endpoint, "/v1/cluster", options, (answer) => {
+      const status = answer.status === 200 ? clusterStatusOf(answer.body) : undefined;
+      if (status === undefined) throw refusalOf(answer).error;
+      return status;
+    });
+  }
+
+  /** Whether the node at this endpoint takes requests. One attempt. */
+  ready(endpoint: string, options: AskOptions = {}): Promise<Readiness> {
+    return this.#ask(endpoint, "/readyz", options, interpretReady);
+  }
+
+  /** Takes no further calls, lets those under way end, closes the connections. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#underWay);
+    await this.#means.endpoints.close();
+  }
+
+  /** `await using client = new KvClient(…)` */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #write(
+    key: string | Uint8Array,
+    options: DeleteOptions,
+    request: Pick<Call<unknown>, "method" | "headers" | "body">,
+  ): Promise<Written> {
+    const writeId = parseWriteId(options.writeId ?? this.#means.modules.mintWriteId());
+    const { value, attempts } = await this.#perform({
+      ...request,
+      target: targetOf(key, options.bucket, { w: options.w, durability: options.durability }),
+      writeId,
+      timeoutMs: options.timeoutMs ?? this.#means.limits.timeoutMs,
+      signal: options.signal,
+      interpret: interpretWrite,
+    });
+    return { ...value, writeId, attempts };
+  }
+
+  #perform<T>(call: Call<T>): Promise<Performed<T>> {
+    return this.#tracked(() => perform(call, this.#means));
+  }
+
+  async #ask<T>(
+    url: string,
+    path: string,
+    { timeoutMs = this.#means.limits.timeoutMs, signal }: AskOptions,
+    read: (answer: HttpAnswer) => T,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const { pool } = this.#means.endpoints.named(url);
+    const request = { method: "GET", path, headers: {}, body: undefined } as const;
+    const exchanged = await this.#tracked(() => exchange(pool, request, { timeoutMs, signal }));
+    signal?.throwIfAborted();
+    if (exchanged.kind === "answered") return read(exchanged.answer);
+    const { cause } = exchanged;
+    throw new KvError("unreachable", `${url}: ${cause.message}`, {}, { cause });
+  }
+
+  async #tracked<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new KvError("unreachable", "the client is closed");
+    const promise = work();
+    this.#underWay.add(promise);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(promise);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { jsonObject } from "./answer.ts";
+
+/** A node's own view of its cluster, as `GET /v1/cluster` tells it. */
+export interface ClusterStatus {
+  readonly clusterId: string;
+  readonly node: string;
+  readonly version: string;
+  readonly state: string;
+  readonly epoch: number;
+  readonly epochHash: string;
+  readonly documentVersion: number;
+  readonly partitions: number;
+  readonly members: readonly MemberStatus[];
+  readonly buckets: readonly BucketStatus[];
+}
+
+interface MemberStatus {
+  readonly id: string;
+  readonly zone: string | null;
+  readonly peerAddress: string;
+  /** `self`, `connected` or `unreachable`; a newer node may know more. */
+  readonly state: string;
+  readonly reason: string | null;
+}
+
+interface BucketStatus {
+  readonly name: string;
+  readonly mode: string;
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+  readonly durability: string;
+  readonly valueBytesMax: number;
+}
+
+/** @returns undefined for anything that a Quorate node would not say. */
+export function clusterStatusOf(body: Uint8Array): ClusterStatus | undefined {
+  const fields = jsonObject(body);
+  const looksRight =
+    fields !== undefined &&
+    ["clusterId", "node", "version", "state", "epochHash"].every(
+      (name) => typeof fields.get(name) === "string",
+    ) &&
+    ["epoch", "documentVersion", "partitions"].every(
+      (name) => typeof fields.get(name) === "number",
+    ) &&
+    Array.isArray(fields.get("members")) &&
+    Array.isArray(fields.get("buckets"));
+  return looksRight ? (Object.fromEntries(fields) as unknown as ClusterStatus) : undefined;
+}

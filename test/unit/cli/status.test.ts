@@ -1,0 +1,137 @@
+import { describe, expect, test } from "vitest";
+import { judge } from "../../../src/cli/status/judge.ts";
+import type { EndpointReport } from "../../../src/cli/status/examine.ts";
+import type { ClusterStatus } from "../../../src/client/client.ts";
+import { FakeNode, problem } from "../../support/fake-node.ts";
+import { kv } from "../../support/shell.ts";
+
+function statusOf(node: string, fields: Partial<ClusterStatus> = {}): ClusterStatus {
+  return {
+    clusterId: "c1",
+    node,
+    version: "0.1.0",
+    state: "ready",
+    epoch: 1,
+    epochHash: "89abcdef",
+    documentVersion: 1,
+    partitions: 256,
+    members: ["n1", "n2", "n3"].map((id) => ({
+      id,
+      zone: null,
+      peerAddress: `10.0.0.${id.slice(1)}:7180`,
+      state: id === node ? "self" : "connected",
+      reason: null,
+    })),
+    buckets: [],
+    ...fields,
+  };
+}
+
+function report(node: string, fields: Partial<ClusterStatus> = {}): EndpointReport {
+  const status = statusOf(node, fields);
+  return { endpoint: `http://${node}`, state: "ready", status, reason: null };
+}
+
+describe("the verdict", () => {
+  test("all ready, all connected, all of one mind: healthy", () => {
+    expect(judge([report("n1"), report("n2"), report("n3")])).toEqual({
+      verdict: "healthy",
+      summary: "cluster c1, 3 of 3 endpoints ready, 3 of 3 members asked",
+      problems: [],
+    });
+  });
+
+  test("an unreachable member is a problem, also when every asked endpoint is ready", () => {
+    const members = statusOf("n1").members.map((member) =>
+      member.id === "n3" ? { ...member, state: "unreachable", reason: "timeout" } : member,
+    );
+    const { verdict, problems } = judge([report("n1", { members }), report("n2")]);
+    expect(verdict).toBe("unhealthy");
+    expect(problems.map(({ what }) => what)).toEqual([
+      "n1 does not reach n3 at 10.0.0.3:7180: timeout",
+    ]);
+  });
+
+  test.for([
+    [{ clusterId: "c2" }, "different cluster ids: c1 on n1, n3; c2 on n2"],
+    [{ epochHash: "00000000" }, "different epochs: 1/89abcdef on n1, n3; 1/00000000 on n2"],
+    [{ documentVersion: 2 }, "different cluster documents: version 1 on n1, n3; version 2 on n2"],
+  ] as const)("a disagreement about %j is a problem", ([fields, what]) => {
+    const { verdict, problems } = judge([report("n1"), report("n2", fields), report("n3")]);
+    expect(verdict).toBe("unhealthy");
+    expect(problems.map((problem_) => problem_.what)).toEqual([`the nodes have ${what}`]);
+  });
+});
+
+describe("kv status", () => {
+  const node = (id: string) =>
+    FakeNode.open(({ path }) =>
+      path === "/readyz" ? { status: 200 } : { status: 200, body: JSON.stringify(statusOf(id)) },
+    );
+
+  test("healthy: exit code 0, a row an endpoint, a verdict", async () => {
+    await using n1 = await node("n1");
+    await using n2 = await node("n2");
+    const ran = await kv(["status", "-e", `${n1.url},${n2.url}`]);
+    expect(ran.exitCode).toBe(0);
+    const lines = ran.stdout.toString().split("\n");
+    expect(lines[0]).toMatch(/^ENDPOINT +NODE +STATE +VERSION +EPOCH +REACHES$/);
+    expect(lines[1]).toMatch(
+      /^http:\/\/127\.0\.0\.1:\d+ +n1 +ready +0\.1\.0 +1\/89abcdef +3 of 3$/,
+    );
+    expect(lines.at(-2)).toBe("healthy: cluster c1, 2 of 2 endpoints ready, 2 of 3 members asked");
+  });
+
+  test("an endpoint without a listener: exit code 9, what is wrong and what to do", async () => {
+    await using n1 = await node("n1");
+    const closed = await FakeNode.closedUrl();
+    const ran = await kv(["status", "-e", `${n1.url},${closed}`]);
+    expect(ran.exitCode).toBe(9);
+    expect(ran.stdout.toString()).toContain(
+      `! ${closed} gave no answer: No endpoint could be reached`,
+    );
+    expect(ran.stdout.toString()).toContain("Start the node, or correct -e");
+    expect(ran.stdout.toString()).toContain("unhealthy: cluster c1, 1 of 2 endpoints ready");
+  });
+
+  test("a draining node: exit code 9", async () => {
+    await using draining = await FakeNode.open(({ path }) =>
+      path === "/readyz"
+        ? problem("starting-or-draining")
+        : { status: 200, body: JSON.stringify(statusOf("n1", { state: "draining" })) },
+    );
+    const ran = await kv(["status", "-e", draining.url]);
+    expect(ran.exitCode).toBe(9);
+    expect(ran.stdout.toString()).toContain(
+      "does not take requests now: about starting-or-draining",
+    );
+  });
+
+  test("nobody answers: exit code 8; a stranger is no node either", async () => {
+    const ran = await kv(["status", "-e", await FakeNode.closedUrl()]);
+    expect(ran.exitCode).toBe(8);
+    expect(ran.stdout.toString()).toContain("unreachable: no endpoint answered");
+    await using stranger = await FakeNode.open(() => ({ status: 200, body: "<html>" }));
+    expect((await kv(["status", "-e", stranger.url])).exitCode).toBe(8);
+  });
+
+  test("a hung node costs --timeout, not the default of a request", async () => {
+    await using hung = await FakeNode.open(() => "hang");
+    const begun = performance.now();
+    expect((await kv(["status", "-e", hung.url, "--timeout", "100"])).exitCode).toBe(8);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
+  test("-o json and jsonl carry everything that was asked", async () => {
+    await using n1 = await node("n1");
+    const json = await kv(["status", "-e", n1.url, "-o", "json"]);
+    expect(JSON.parse(json.stdout.toString())).toEqual({
+      verdict: "healthy",
+      summary: "cluster c1, 1 of 1 endpoints ready, 1 of 3 members asked",
+      problems: [],
+      endpoints: [{ endpoint: n1.url, state: "ready", status: statusOf("n1"), reason: null }],
+    });
+    const jsonl = await kv(["status", "-e", n1.url, "-o", "jsonl"]);
+    expect(JSON.parse(jsonl.stdout.toString())).toMatchObject({ endpoint: n1.url });
+  });
+});
