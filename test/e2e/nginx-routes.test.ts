@@ -1,0 +1,271 @@
+import { Agent } from "node:http";
+import { describe, expect, test } from "vitest";
+import { expectProblem, frontStubs } from "../support/fronted-stubs.ts";
+import { needsNginx } from "../support/nginx.ts";
+import { send, sendBytes } from "../support/raw-http.ts";
+
+const KEY = "/v1/kv/b/k";
+const MiB = 1024 * 1024;
+const DONE = { status: 204 };
+const FOUND = { status: 200, body: "value" };
+
+/** Header lines of a request whose connection nginx closes after its answer. */
+const HOST = "Host: kv\r\nConnection: close\r\n";
+const CHUNKED = `${HOST}Transfer-Encoding: chunked\r\n\r\n`;
+
+describe.skipIf(!needsNginx())("nginx: what reaches a node", () => {
+  test.each([
+    ["%2F in a key", "/v1/kv/b/a%2Fb"],
+    ["//", "/v1/kv/b/a//b//"],
+    ["// as a segment that .. takes back", "/v1/kv/b//%2e%2e/%2e%2e/k"],
+    ["an encoded dot segment that stays below the route", "/v1/kv/b/x/%2e%2E/y"],
+    ["a trailing slash", "/v1/kv/b/k/"],
+    ["lower and upper case escapes", "/v1/kv/b/%e2%82%AC"],
+    ["an escape that needs none", "/v1/kv/b/%6B"],
+    ["kv64", "/v1/kv64/b/AP8"],
+    ["a query", "/v1/kv/b/k?r=1&w=all&timeout=250"],
+    ["a key with & and a word of ours", "/v1/kv/b/a&explain"],
+    ["a key of 1,024 bytes, all percent-encoded", `/v1/kv/b/${"%C3".repeat(1024)}`],
+  ])("the target reaches the node byte for byte: %s", async (_name, target) => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    await send({ port, target });
+    await send({ port, method: "PUT", target, body: "v" });
+    expect(deliveries.map((delivery) => delivery.target)).toEqual([target, target]);
+  });
+
+  test("a write without KV-Write-Id gets one, the client's own stays, reads get none", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    const headers = { "KV-Write-Id": "cart:17.a_b-c" };
+    await send({ port, method: "PUT", target: KEY, body: "v" });
+    await send({ port, method: "DELETE", target: KEY });
+    await send({ port, method: "PUT", target: KEY, headers, body: "v" });
+    await send({ port, method: "DELETE", target: KEY, headers });
+    await send({ port, target: KEY });
+    await send({ port, method: "HEAD", target: KEY });
+    const ids = deliveries.map((delivery) => delivery.headers["kv-write-id"]);
+    const supplied = expect.stringMatching(/^[0-9a-f]{32}$/);
+    const own = headers["KV-Write-Id"];
+    expect(ids).toEqual([supplied, supplied, own, own, undefined, undefined]);
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+
+  test("a request has one KV-Request-Id at nginx and at the node: the client's, if it is one", async () => {
+    const { nginx, port, deliveries } = await frontStubs(() => "reset");
+    const instances: unknown[] = [];
+    for (const id of ["req-1", 'no"id', ""]) {
+      const response = await send({ port, target: KEY, headers: { "KV-Request-Id": id } });
+      expect(response.headers["kv-request-id"]).toMatch(
+        id === "req-1" ? /^req-1$/ : /^[0-9a-f]{32}$/,
+      );
+      instances.push(JSON.parse(response.body).instance);
+      await nginx.accessLog(instances.length);
+    }
+    const delivered = deliveries.map(({ headers }) => headers["kv-request-id"]);
+    expect(delivered).toEqual(instances.flatMap((instance) => [instance, instance]));
+    const logged = (await nginx.accessLog(3)).map((line) => line["request_id"]);
+    expect(logged).toEqual(instances);
+  });
+
+  test("an answer's ETag, 4 KiB of context and 4 KiB of session arrive as the node sent them", async () => {
+    const headers = {
+      "content-type": "text/html",
+      etag: '"0f0f"',
+      "kv-context": "c".repeat(4096),
+      "kv-session": "s".repeat(4096),
+    };
+    const { port, deliveries } = await frontStubs(() => ({
+      ...FOUND,
+      headers,
+      body: "v".repeat(999),
+    }));
+    const response = await send({
+      port,
+      target: KEY,
+      headers: { "accept-encoding": "gzip", ...headers },
+    });
+    expect(response.headers).toMatchObject(headers);
+    expect(response.headers["content-encoding"]).toBeUndefined();
+    expect(response.body).toHaveLength(999);
+    expect(deliveries[0]?.headers).toMatchObject(headers);
+  });
+
+  test("90 requests are spread over the nodes and reuse one connection to each", async () => {
+    const { port, nodes, deliveries } = await frontStubs(() => FOUND);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 }); // one client connection, one worker
+    for (let nth = 0; nth < 90; nth += 1) await send({ port, target: KEY, agent });
+    agent.destroy();
+    for (const { address, connectionsAccepted } of nodes) {
+      expect(deliveries.filter(({ node }) => node === address).length).toBeGreaterThan(5);
+      expect(connectionsAccepted()).toBe(1);
+    }
+  });
+});
+
+describe.skipIf(!needsNginx())("nginx: what does not", () => {
+  test.each([
+    ["the root", "/"],
+    ["nodes' health", "/livez"],
+    ["nodes' readiness", "/readyz"],
+    ["metrics", "/metrics"],
+    ["operators' routes", "/v1/cluster"],
+    ["a route that is no key", "/v1/kvx/b/k"],
+    ["the route without its slash", "/v1/kv"],
+    ["a doubled slash before the route", "//v1/kv/b/k"],
+    ["nginx's own document", "/problem"],
+    ["dot segments out of the keys", "/v1/kv/b/../../../metrics"],
+    ["encoded dot segments out of the keys", "/v1/kv/%2e%2e/%2E%2e/metrics"],
+    ["encoded slashes between them", "/v1/kv/b/..%2f..%2f..%2fmetrics"],
+    ["encoded dot segments alone", "/%2e%2e/metrics"],
+    ["dot segments from elsewhere into the keys", "/metrics/../v1/kv/b/k"],
+    ["encoded ones from elsewhere into the keys", "/v1/cluster/%2e%2e/kv/b/k"],
+    ["an encoded route", "/%761/kv/b/k"],
+    ["a fragment", "/v1/kv/b/k#f"],
+    ["explain behind a fragment", "/v1/kv/b/k#?explain"],
+    ["explain", "/v1/kv/b/k?explain"],
+    ["explain among others", "/v1/kv/b/k?r=1&explain&w=1"],
+    ["explain with a value", "/v1/kv/b/k?explain=1"],
+    ["explain in other letters", "/v1/kv/b/k?%65xpl%61in"],
+    ["explain of kv64", "/v1/kv64/b/AP8?explain"],
+  ])("no node sees %s: %s", async (_name, target) => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    const response = await send({ port, target });
+    // Above the root and fragments are malformed targets, not unknown routes.
+    if (response.status === 400) expectProblem(response, "request-invalid");
+    else expectProblem(response, "route-not-found");
+    const put = await send({ port, method: "PUT", target, body: "v" });
+    expect(put.status).toBe(response.status);
+    expect(deliveries).toHaveLength(0);
+  });
+
+  test("?explanation and ?x=explain are parameters like others: the node judges them", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    for (const query of ["explanation", "x=explain", "x=1?explain2", "unexplain=1"]) {
+      await send({ port, target: `${KEY}?${query}` });
+    }
+    expect(deliveries).toHaveLength(4);
+  });
+
+  test.each(["POST", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"])(
+    "%s is refused with the methods that a key takes",
+    async (method) => {
+      const { port, deliveries } = await frontStubs(() => DONE);
+      const bytes = `${method} ${KEY} HTTP/1.1\r\n${HOST}\r\n`;
+      const response = await sendBytes({ port, bytes });
+      expectProblem(response, "method-not-allowed");
+      expect(response.headers["allow"]).toBe("GET, HEAD, PUT, DELETE");
+      expect(deliveries).toHaveLength(0);
+    },
+  );
+
+  test("/healthz answers for nginx alone", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    expect(await send({ port, target: "/healthz" })).toMatchObject({ status: 200 });
+    expect(deliveries).toHaveLength(0);
+  });
+});
+
+describe.skipIf(!needsNginx())("nginx: limits and malformed requests", () => {
+  test("a value of 1 MiB passes, one byte more is 413", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    const value = Buffer.alloc(MiB, "v");
+    const most = await send({ port, method: "PUT", target: KEY, body: value });
+    expect(most.status).toBe(204);
+    expect(deliveries[0]?.body.equals(value)).toBe(true);
+
+    const headers = { "KV-Write-Id": "w-1", "Content-Length": MiB + 1 };
+    const more = await send({
+      port,
+      method: "PUT",
+      target: KEY,
+      headers,
+      body: Buffer.alloc(MiB + 1, "v"),
+    });
+    expectProblem(more, "value-too-large", { writeId: "w-1" });
+    expect(deliveries).toHaveLength(1);
+  });
+
+  test("a chunked value passes up to 1 MiB too", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    const chunked = (length: number): string =>
+      `PUT ${KEY} HTTP/1.1\r\nKV-Write-Id: w-1\r\n${CHUNKED}` +
+      `${length.toString(16)}\r\n${"v".repeat(length)}\r\n0\r\n\r\n`;
+    expect(await sendBytes({ port, bytes: chunked(MiB) })).toMatchObject({ status: 204 });
+    expect(deliveries[0]?.body).toHaveLength(MiB);
+    const more = await sendBytes({ port, bytes: chunked(MiB + 1) });
+    expectProblem(more, "value-too-large", { writeId: "w-1" });
+    expect(deliveries).toHaveLength(1);
+  });
+
+  test.each([
+    ["no HTTP", "hello\r\n\r\n"],
+    ["no Host", `GET ${KEY} HTTP/1.1\r\nConnection: close\r\n\r\n`],
+    ["NUL in the path", `GET /v1/kv/b/%00 HTTP/1.1\r\n${HOST}\r\n`],
+    ["a broken escape", `GET /v1/kv/b/%zz HTTP/1.1\r\n${HOST}\r\n`],
+    ["a path above the root", `GET /v1/../../x HTTP/1.1\r\n${HOST}\r\n`],
+    ["an unknown version", `GET ${KEY} HTTP/9.0\r\n${HOST}\r\n`],
+    ["a read with a chunked body", `GET ${KEY} HTTP/1.1\r\n${CHUNKED}zz\r\n`],
+  ])("%s is 400", async (_name, bytes) => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    expectProblem(await sendBytes({ port, bytes }), "request-invalid");
+    expect(deliveries).toHaveLength(0);
+  });
+
+  test.each([
+    ["a broken chunk", `PUT ${KEY} HTTP/1.1\r\nKV-Write-Id: w-1\r\n${CHUNKED}zz\r\n`],
+    [
+      "an unknown transfer encoding",
+      `PUT ${KEY} HTTP/1.1\r\nKV-Write-Id: w-1\r\n${HOST}Transfer-Encoding: gzip\r\n\r\n`,
+    ],
+  ])("%s of a write is 400", async (_name, bytes) => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    expectProblem(await sendBytes({ port, bytes }), "request-invalid", { writeId: "w-1" });
+    expect(deliveries).toHaveLength(0);
+  });
+
+  test("a request line above 8 KiB is 414, a header above 8 KiB is 431", async () => {
+    const { port, deliveries } = await frontStubs(() => DONE);
+    const long = "k".repeat(8192);
+    expectProblem(await send({ port, target: `${KEY}${long}` }), "uri-too-long");
+    const headers = { "KV-Context": long };
+    expectProblem(await send({ port, target: KEY, headers }), "headers-too-large");
+    expect(deliveries).toHaveLength(0);
+  });
+});
+
+describe.skipIf(!needsNginx())("nginx: access log", () => {
+  test("a line says who was tried, under which write id, and never the key", async () => {
+    const { nginx, port, nodes, deliveries } = await frontStubs((_, nth) =>
+      nth === 1 ? "reset" : DONE,
+    );
+    const headers = { "KV-Write-Id": 'a"b' };
+    await send({ port, method: "PUT", target: "/v1/kv/b/secret?w=1", headers, body: "v" });
+    const [put] = await nginx.accessLog(1);
+    await send({ port, target: "/metrics" });
+    const [, other] = await nginx.accessLog(2);
+    expect(put).toMatchObject({
+      method: "PUT",
+      path: "/v1/kv/b/",
+      status: "204",
+      write_id: 'a"b',
+      attempt: "2",
+      upstream_addr: deliveries.map(({ node }) => node).join(" : "),
+      upstream_status: "502 : 204",
+      duration_s: expect.any(Number),
+    });
+    expect(JSON.stringify(put)).not.toContain("secret");
+    expect(nodes.map(({ address }) => address)).toContain(deliveries[0]?.node);
+    expect(other).toMatchObject({ method: "GET", path: "/metrics", status: "404" });
+  });
+
+  test("a write that failed on both tries is logged as it came", async () => {
+    const { nginx, port } = await frontStubs(() => "reset");
+    await send({ port, method: "DELETE", target: KEY });
+    const [line] = await nginx.accessLog(1);
+    expect(line).toMatchObject({
+      method: "DELETE",
+      status: "502",
+      attempt: "2",
+      upstream_status: "502 : 502",
+    });
+  });
+});
