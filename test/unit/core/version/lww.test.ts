@@ -1,0 +1,231 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { compareBytes, equalBytes, hex, utf8 } from "../../../../src/core/bytes.ts";
+import type { Stamp } from "../../../../src/core/hlc.ts";
+import { parseActorId, parseBucketName, parseKey, parseWriteId } from "../../../../src/core/ids.ts";
+import { recordKey } from "../../../../src/core/record-key.ts";
+import { lww } from "../../../../src/core/version/lww.ts";
+import { mergeModel } from "../../../../src/core/version/merge.ts";
+import { decodeRecord, encodeRecord } from "../../../../src/core/version/record.ts";
+import type { KvRecord } from "../../../../src/core/version/record.ts";
+import { collidingVersion, version } from "../support/arbitraries.ts";
+import { forAll } from "../support/for-all.ts";
+
+const KEY = recordKey(parseBucketName("default"), parseKey(utf8("k")));
+
+const record: fc.Arbitrary<KvRecord> = fc
+  .oneof({ weight: 9, arbitrary: collidingVersion }, { weight: 1, arbitrary: version })
+  .map((of) => encodeRecord(KEY, of));
+const maybeRecord = fc.option(record, { nil: undefined, freq: 5 });
+
+/** (stamp, tombstone over value, actor, write id, and of equal ones the bytes), as one sort key. */
+function naiveSortKey({ version: of, bytes }: KvRecord): string {
+  return [
+    String(of.stamp).padStart(16, "0"),
+    of.content === undefined ? "tombstone" : "a value",
+    of.actor,
+    hex(utf8(of.writeId)).padEnd(128, "0"),
+    hex(bytes),
+  ].join(" ");
+}
+
+function naiveOrder(a: KvRecord, b: KvRecord): number {
+  const [x, y] = [naiveSortKey(a), naiveSortKey(b)];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+function merged(records: readonly KvRecord[]): KvRecord | undefined {
+  return records.reduce<KvRecord | undefined>((all, next) => lww.merge(all, next), undefined);
+}
+
+describe("merge", () => {
+  test("is commutative", () => {
+    forAll(
+      [record, record],
+      (a, b) => expect(equalBytes(lww.merge(a, b).bytes, lww.merge(b, a).bytes)).toBe(true),
+      1_000,
+    );
+  });
+
+  test("is associative", () => {
+    forAll(
+      [record, record, record],
+      (a, b, c) => {
+        const left = lww.merge(lww.merge(a, b), c);
+        const right = lww.merge(a, lww.merge(b, c));
+        expect(equalBytes(left.bytes, right.bytes)).toBe(true);
+      },
+      1_000,
+    );
+  });
+
+  test("is idempotent: what is stored already changes nothing, by identity", () => {
+    forAll(
+      [record, record],
+      (a, b) => {
+        const once = lww.merge(a, b);
+        for (const again of [a, b, once]) expect(lww.merge(once, again)).toBe(once);
+        const copy = decodeRecord(KEY, Uint8Array.from(a.bytes));
+        expect(copy.kind === "record" && lww.merge(a, copy)).toBe(a);
+      },
+      1_000,
+    );
+  });
+
+  test("returns one of its arguments by identity, and the only one there is", () => {
+    forAll(
+      [maybeRecord, record],
+      (stored, incoming) => {
+        const result = lww.merge(stored, incoming);
+        expect(stored === undefined ? [incoming] : [stored, incoming]).toContain(result);
+      },
+      1_000,
+    );
+  });
+
+  test("keeps the greater of (stamp, tombstone over value, actor, write id)", () => {
+    forAll(
+      [record, record],
+      (a, b) => {
+        const order = naiveOrder(a, b);
+        expect(lww.merge(a, b)).toBe(order >= 0 ? a : b);
+        expect(lww.equal(a, b)).toBe(order === 0);
+      },
+      2_000,
+    );
+  });
+
+  test("of any permutation and duplication of a set of records has the same bytes", () => {
+    const set = fc.array(record, { minLength: 1, maxLength: 8 });
+    const shuffled = set.chain((list) =>
+      fc.tuple(
+        fc.constant(list),
+        fc.shuffledSubarray(list, { minLength: list.length }),
+        fc.array(fc.nat(list.length - 1), { maxLength: 6 }),
+      ),
+    );
+    forAll(
+      [shuffled],
+      ([list, order, repeats]) => {
+        const again = [...order, ...repeats.flatMap((i) => list.slice(i, i + 1)), ...order];
+        const result = merged(list);
+        expect(hex(merged(again)?.bytes ?? utf8(""))).toBe(hex(result?.bytes ?? utf8("")));
+        expect(result).toBe(list.toSorted(naiveOrder).findLast((it) => it === result));
+        expect(list.every((it) => naiveOrder(it, result ?? it) <= 0)).toBe(true);
+      },
+      1_000,
+    );
+  });
+
+  test("replicas that exchange records pairwise in any order end with equal bytes", () => {
+    const gossip = fc.record({
+      first: fc.tuple(maybeRecord, maybeRecord, maybeRecord),
+      exchanges: fc.array(fc.tuple(fc.nat(2), fc.nat(2)), { maxLength: 12 }),
+    });
+    forAll(
+      [gossip],
+      ({ first, exchanges }) => {
+        const replicas = [...first];
+        const send = (from: number, to: number): void => {
+          const sent = replicas[from];
+          if (sent !== undefined) replicas[to] = lww.merge(replicas[to], sent);
+        };
+        for (const [from, to] of exchanges) send(from, to);
+        for (const [from, to] of [
+          [0, 1],
+          [1, 2],
+          [2, 0],
+          [2, 1],
+        ] as const)
+          send(from, to);
+        const [a, b, c] = replicas;
+        expect(lww.equal(a, b) && lww.equal(b, c)).toBe(true);
+        expect(a?.bytes).toEqual(b?.bytes);
+        expect(b?.bytes).toEqual(c?.bytes);
+      },
+      500,
+    );
+  });
+});
+
+describe("the documented order, field by field", () => {
+  const of = (fields: {
+    stamp?: number;
+    dead?: boolean;
+    actor?: string;
+    writeId?: string;
+    value?: number;
+  }): KvRecord =>
+    encodeRecord(KEY, {
+      stamp: (fields.stamp ?? 5) as Stamp,
+      actor: parseActorId((fields.actor ?? "5").repeat(24)),
+      writeId: parseWriteId(fields.writeId ?? "m"),
+      content:
+        fields.dead === true
+          ? undefined
+          : {
+              value: Uint8Array.of(fields.value ?? 5),
+              contentType: undefined,
+              contentEncoding: undefined,
+            },
+    });
+
+  test.each([
+    [
+      "a later stamp over everything else",
+      of({ stamp: 6, actor: "0", writeId: "0", value: 0 }),
+      of({ dead: true, actor: "f", writeId: "z" }),
+    ],
+    [
+      "a tombstone over a value of the same stamp",
+      of({ dead: true, actor: "0", writeId: "0" }),
+      of({ actor: "f", writeId: "z", value: 9 }),
+    ],
+    [
+      "the greater actor of two values",
+      of({ actor: "6", writeId: "0", value: 0 }),
+      of({ writeId: "z", value: 9 }),
+    ],
+    [
+      "the greater actor of two tombstones",
+      of({ dead: true, actor: "6" }),
+      of({ dead: true, writeId: "z" }),
+    ],
+    ["the greater write id of one dot", of({ writeId: "n", value: 0 }), of({ value: 9 })],
+    ["capitals below small letters in a write id", of({ writeId: "a" }), of({ writeId: "Z" })],
+    ["the greater bytes when one dot and write id have two contents", of({ value: 6 }), of({})],
+  ])("%s", (_, winner, loser) => {
+    expect(lww.merge(loser, winner)).toBe(winner);
+    expect(lww.merge(winner, loser)).toBe(winner);
+    expect(lww.equal(winner, loser)).toBe(false);
+  });
+});
+
+describe("equal and newest", () => {
+  test("two absent records are equal, an absent and a present one never are", () => {
+    expect(lww.equal(undefined, undefined)).toBe(true);
+    forAll([record], (it) => {
+      expect(lww.equal(it, undefined)).toBe(false);
+      expect(lww.equal(undefined, it)).toBe(false);
+    });
+  });
+
+  test("records are equal exactly when their bytes are", () => {
+    forAll(
+      [record, record],
+      (a, b) => expect(lww.equal(a, b)).toBe(compareBytes(a.bytes, b.bytes) === 0),
+      1_000,
+    );
+  });
+
+  test("newest is the stamp that a later write must be above, and merge never lowers it", () => {
+    forAll([record, record], (a, b) => {
+      expect(lww.newest(a)).toBe(a.version.stamp);
+      expect(lww.newest(lww.merge(a, b))).toBe(Math.max(lww.newest(a), lww.newest(b)));
+    });
+  });
+});
+
+test("buckets of mode lww merge by it", () => {
+  expect(mergeModel("lww")).toBe(lww);
+});
