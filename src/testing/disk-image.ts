@@ -1,0 +1,105 @@
+import { copyBytes, latin1, latin1Text } from "../core/bytes.ts";
+import type { StorageWrite } from "../ports/storage.ts";
+
+/** One batch in a log. */
+export interface LogEntry {
+  readonly writes: readonly { readonly id: string; readonly value: Uint8Array }[];
+}
+
+interface LogSegment {
+  readonly entries: LogEntry[];
+  /** So many of the first entries are on the disk for certain. */
+  synced: number;
+}
+
+/**
+ * What one LevelDB has on its disk, with the weaknesses of the real one: a log of batches of which
+ * only what an fsync has covered survives a loss of power, and an fsync covers the current log file
+ * only. A log that was rotated away with an unsynced tail can therefore lose records that are older
+ * than synced ones (google/leveldb #193).
+ */
+export class DiskImage {
+  /** In byte order when sorted: one character a byte. */
+  #visible = new Map<string, Uint8Array>();
+  /** What no loss of power can take any more; the segments are newer. */
+  readonly #durable = new Map<string, Uint8Array>();
+  #segments: LogSegment[] = [{ entries: [], synced: 0 }];
+  #everSynced = false;
+
+  /** False for a database that lost power before its first fsync: LevelDB does not open it. */
+  get opens(): boolean {
+    return this.#everSynced || this.#segments.some(({ entries }) => entries.length > 0);
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#visible.get(latin1Text(key));
+  }
+
+  /** In byte order. */
+  entries(): readonly (readonly [key: Uint8Array, value: Uint8Array])[] {
+    const ids = [...this.#visible.keys()].toSorted((a, b) => (a < b ? -1 : 1));
+    return ids.map((id) => [latin1(id), this.#visible.get(id) ?? latin1("")]);
+  }
+
+  /** Into the current log file, where a restart finds it; readers do not see it yet. */
+  append(writes: readonly StorageWrite[]): LogEntry {
+    const entry = {
+      writes: writes.map(({ key, value }) => ({ id: latin1Text(key), value: copyBytes(value) })),
+    };
+    this.#segments.at(-1)?.entries.push(entry);
+    return entry;
+  }
+
+  /** Shows the entry to readers. */
+  reveal(entry: LogEntry): void {
+    apply(entry, this.#visible);
+  }
+
+  /** Puts the current log file on the disk. */
+  sync(): void {
+    this.#everSynced = true;
+    const current = this.#segments.at(-1);
+    if (current !== undefined) current.synced = current.entries.length;
+    this.#fold();
+  }
+
+  /** Goes on in a new log file. The one before the current one has become a table by then, synced. */
+  rotate(): void {
+    for (const older of this.#segments.slice(0, -1)) older.synced = older.entries.length;
+    this.#segments.push({ entries: [], synced: 0 });
+    this.#fold();
+  }
+
+  /** Of each log file only `keep(unsynced)` of the entries behind its last fsync remain. */
+  losePower(keep: (unsynced: number) => number): void {
+    for (const { entries, synced } of this.#segments) {
+      entries.length = synced + keep(entries.length - synced);
+    }
+    this.recover();
+  }
+
+  /** As LevelDB opens: what the logs hold goes into tables, synced. */
+  recover(): void {
+    for (const segment of this.#segments) segment.synced = segment.entries.length;
+    if (this.#segments.some(({ entries }) => entries.length > 0)) this.#everSynced = true;
+    this.#fold();
+    this.#segments = [{ entries: [], synced: 0 }];
+    this.#visible = new Map(this.#durable);
+  }
+
+  /** Moves out of the logs what is certain and has nothing uncertain before it. */
+  #fold(): void {
+    for (;;) {
+      const oldest = this.#segments[0];
+      if (oldest === undefined) return;
+      for (const entry of oldest.entries.splice(0, oldest.synced)) apply(entry, this.#durable);
+      oldest.synced = 0;
+      if (oldest.entries.length > 0 || this.#segments.length === 1) return;
+      this.#segments.shift();
+    }
+  }
+}
+
+function apply({ writes }: LogEntry, map: Map<string, Uint8Array>): void {
+  for (const { id, value } of writes) map.set(id, value);
+}

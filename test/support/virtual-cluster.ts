@@ -1,0 +1,351 @@
+import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
+import type { BucketProperties } from "../../src/core/bucket.ts";
+import { utf8, utf8Text } from "../../src/core/bytes.ts";
+import { OPTIONS, parsePeers } from "../../src/core/config.ts";
+import type { Config, OptionName } from "../../src/core/config.ts";
+import { KvError } from "../../src/core/errors.ts";
+import { parseKey, parseNodeId, parseWriteId } from "../../src/core/ids.ts";
+import type { NodeId } from "../../src/core/ids.ts";
+import { firstClusterDocument } from "../../src/core/layout/cluster-document.ts";
+import type { ClusterDocument } from "../../src/core/layout/cluster-document.ts";
+import { decodeRequest } from "../../src/core/messages.ts";
+import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
+import { decodeRecord } from "../../src/core/version/record.ts";
+import type { KvRecord } from "../../src/core/version/record.ts";
+import type {
+  ReadRequest,
+  ReadResult,
+  WriteRequest,
+  WriteResult,
+} from "../../src/ports/operations.ts";
+import { Node } from "../../src/node/node.ts";
+import type { NodeOptions } from "../../src/node/node.ts";
+import { InProcessNetwork } from "../../src/testing/in-process-network.ts";
+import type { Fate, Message } from "../../src/testing/in-process-network.ts";
+import { InProcessTransport } from "../../src/testing/in-process-transport.ts";
+import type { InProcessOptions } from "../../src/testing/in-process-transport.ts";
+import { MemoryDisk } from "../../src/testing/memory-storage.ts";
+import type { MemoryStorage } from "../../src/testing/memory-storage.ts";
+import { RecordingTelemetry } from "../../src/testing/recording-telemetry.ts";
+import { SeededRng } from "../../src/testing/seeded-rng.ts";
+import { VirtualTime } from "../../src/testing/virtual-clock.ts";
+import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
+
+const immediate = setImmediate;
+
+/** A macrotask: it comes when every promise callback that needs nothing else has run. */
+export function drain(): Promise<void> {
+  return new Promise((resolve) => {
+    immediate(resolve);
+  });
+}
+
+/** How long a message takes unless a test says otherwise. */
+export const LATENCY_MS = 1;
+
+export interface VirtualClusterOptions {
+  readonly nodes?: number;
+  /** Of the bucket `default`. */
+  readonly bucket?: Partial<BucketProperties>;
+  /** Options of every node, beyond their defaults. */
+  readonly options?: Partial<Config>;
+  /** How far each node's wall clock is off, in the order of the nodes. */
+  readonly wallOffsetsMs?: readonly number[];
+  readonly seed?: number | string;
+}
+
+export interface SentRequest {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly kind: "read" | "learn" | "write";
+  readonly remainingMs: number;
+  readonly at: number;
+}
+
+/** A whole cluster of real nodes in one process, on virtual time, memory disks and no sockets. */
+export class VirtualCluster {
+  readonly time = new VirtualTime({ drain });
+  readonly network = new InProcessNetwork();
+  readonly document: ClusterDocument;
+  readonly rng: SeededRng;
+  readonly nodes: readonly VirtualNode[];
+  /** What nodes have asked each other. */
+  readonly requests: SentRequest[] = [];
+  /** What becomes of messages; the network's own faults come on top. */
+  fate: Fate = () => [LATENCY_MS];
+  readonly #silenced = new Set<NodeId>();
+
+  private constructor(opts: VirtualClusterOptions) {
+    const { nodes = 3, bucket = {}, options = {}, wallOffsetsMs = [], seed = 1 } = opts;
+    const ids = Array.from({ length: nodes }, (_, i) => parseNodeId(`n${i + 1}`));
+    const first = firstClusterDocument(parsePeers(ids.map((id) => `${id}=${id}:1`).join(",")));
+    const properties = first.buckets.get(DEFAULT_BUCKET);
+    if (properties === undefined) throw new Error("the bucket 'default' always exists");
+    const buckets = new Map([[DEFAULT_BUCKET, { ...properties, ...bucket }]]);
+    this.document = { ...first, buckets };
+    this.rng = new SeededRng(seed);
+    this.network.fate = (message) => this.#carry(message);
+    this.nodes = ids.map(
+      (id, i) => new VirtualNode(this, { ...defaults(), ...options, id }, wallOffsetsMs[i] ?? 0),
+    );
+  }
+
+  /** All nodes open and connected. */
+  static async open(opts: VirtualClusterOptions = {}): Promise<VirtualCluster> {
+    const cluster = new VirtualCluster(opts);
+    await cluster.time.settled(Promise.all(cluster.nodes.map((node) => node.start())));
+    await cluster.connected();
+    cluster.requests.length = 0;
+    return cluster;
+  }
+
+  /** By number, from 1. */
+  node(number: number): VirtualNode {
+    const node = this.nodes[number - 1];
+    if (node === undefined) throw new Error(`there is no node n${number}`);
+    return node;
+  }
+
+  /** Lets time pass until the promise settles. */
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.time.settled(promise);
+  }
+
+  /** Lets time pass until the operation ends, and returns its error. */
+  errorOf(operation: Promise<unknown>): Promise<KvError> {
+    return this.run(failureOf(operation));
+  }
+
+  /** Until every node has a connection to every other. */
+  connected(): Promise<void> {
+    return this.time.runUntil(() =>
+      this.nodes.every((node) => this.nodes.every((peer) => node === peer || node.sees(peer))),
+    );
+  }
+
+  /** Resets the connections between the two groups, both ways. */
+  cut(ones: readonly VirtualNode[], others: readonly VirtualNode[]): void {
+    for (const [a, b] of pairs(ones, others)) {
+      this.network.cut(a.id, b.id);
+      this.network.cut(b.id, a.id);
+    }
+  }
+
+  heal(ones: readonly VirtualNode[], others: readonly VirtualNode[]): void {
+    for (const [a, b] of pairs(ones, others)) {
+      this.network.heal(a.id, b.id);
+      this.network.heal(b.id, a.id);
+    }
+  }
+
+  /** Loses all that is said to these nodes and by them; nobody is told. */
+  silence(nodes: readonly VirtualNode[]): void {
+    for (const { id } of nodes) this.#silenced.add(id);
+  }
+
+  preferenceList(key: string): readonly NodeId[] {
+    const { layout, buckets } = this.document;
+    const n = buckets.get(DEFAULT_BUCKET)?.n ?? 0;
+    return layout.preferenceList(partitionOfRecordKey(addressOf(key)), n);
+  }
+
+  /** A key with exactly this preference list. */
+  keyOf(...nodes: readonly VirtualNode[]): string {
+    const wanted = nodes.map(({ id }) => id).join();
+    for (let i = 0; i < 100_000; i++) {
+      if (this.preferenceList(`key-${i}`).join() === wanted) return `key-${i}`;
+    }
+    throw new Error(`no key has the preference list ${wanted}`);
+  }
+
+  /** The values that the nodes' disks hold, in the order of the nodes. */
+  stored(key: string): readonly (string | undefined)[] {
+    return this.nodes.map((node) => textOf(node.record(key)?.version.content?.value));
+  }
+
+  #carry(message: Message): readonly number[] {
+    if (message.leg === "request") {
+      const { request, envelope } = decodeRequest(message.payload);
+      const { from, to } = message;
+      const { remainingMs } = envelope;
+      this.requests.push({ from, to, kind: request.kind, remainingMs, at: this.time.now() });
+    }
+    if (this.#silenced.has(message.from) || this.#silenced.has(message.to)) return [];
+    return this.fate(message);
+  }
+}
+
+type VirtualNodeOptions = NodeOptions & InProcessOptions;
+
+/** One machine: its disk outlives the lives of its process. */
+export class VirtualNode {
+  readonly id: NodeId;
+  disk = new MemoryDisk();
+  /** Of the present life. */
+  telemetry = new RecordingTelemetry();
+  clock: VirtualClock;
+  wallOffsetMs: number;
+  readonly storageErrors: unknown[] = [];
+  readonly #cluster: VirtualCluster;
+  readonly #options: VirtualNodeOptions;
+  #node: Node | undefined;
+  #storage: MemoryStorage | undefined;
+  #lives = 0;
+
+  constructor(cluster: VirtualCluster, options: VirtualNodeOptions, wallOffsetMs: number) {
+    this.id = options.id;
+    this.#cluster = cluster;
+    this.#options = options;
+    this.wallOffsetMs = wallOffsetMs;
+    this.clock = cluster.time.clock({ wallOffsetMs });
+  }
+
+  get operations(): Node["operations"] {
+    return this.#running.operations;
+  }
+
+  async start(): Promise<void> {
+    const { network, time, document, rng } = this.#cluster;
+    this.#lives += 1;
+    this.clock = time.clock({ wallOffsetMs: this.wallOffsetMs });
+    this.telemetry = new RecordingTelemetry();
+    const { clock, telemetry } = this;
+    const storage = await this.disk.open();
+    this.#storage = storage;
+    this.#node = await Node.open(this.#options, {
+      clock,
+      telemetry,
+      storage,
+      document,
+      rng: rng.fork(this.id).fork(this.#lives),
+      openTransport: async (handler) =>
+        InProcessTransport.open(this.id, this.#options, { network, clock, telemetry, handler }),
+      onStorageError: (error) => this.storageErrors.push(error),
+    });
+  }
+
+  /** As production stops: no operation is in flight any more. */
+  async stop(): Promise<void> {
+    await this.#running.idle();
+    await this.#running.close();
+    await this.#storage?.close();
+    this.#node = undefined;
+  }
+
+  /** The process dies: its connections are reset, what it wrote stays. */
+  kill(): void {
+    this.clock.stop();
+    this.disk.kill();
+    this.#cluster.network.leave(this.id);
+    this.#node = undefined;
+  }
+
+  /** The machine dies with its connections; of each log `keep(unsynced)` unsynced batches stay. */
+  losePower(keep?: (unsynced: number) => number): void {
+    this.kill();
+    this.disk.losePower(keep);
+  }
+
+  close(): Promise<void> {
+    return this.#running.close();
+  }
+
+  sees(peer: VirtualNode): boolean {
+    return this.#running.peerState(peer.id).kind === "connected";
+  }
+
+  put(key: string, value: string, request: Partial<WriteRequest> = {}): Promise<WriteResult> {
+    const content = { value: utf8(value), contentType: undefined, contentEncoding: undefined };
+    return this.#write(key, { content, ...request });
+  }
+
+  delete(key: string, request: Partial<WriteRequest> = {}): Promise<WriteResult> {
+    return this.#write(key, request);
+  }
+
+  get(key: string, request: Partial<ReadRequest> = {}): Promise<ReadResult> {
+    return this.operations.read({
+      bucket: DEFAULT_BUCKET,
+      key: parseKey(utf8(key)),
+      r: undefined,
+      timeoutMs: undefined,
+      ...request,
+    });
+  }
+
+  /** What this node's disk holds for the key, past all caches. */
+  record(key: string): KvRecord | undefined {
+    const address = addressOf(key);
+    const bytes = this.disk.get(address);
+    if (bytes === undefined) return undefined;
+    const record = decodeRecord(address, bytes);
+    if (record.kind === "damaged") throw new Error(`${this.id} holds a damaged record of ${key}`);
+    return record;
+  }
+
+  get actor(): string {
+    const line = this.telemetry.lines.find(({ message }) => message === "node is open");
+    return String(line?.fields["actor"]);
+  }
+
+  get #running(): Node {
+    if (this.#node === undefined) throw new Error(`${this.id} does not run`);
+    return this.#node;
+  }
+
+  #write(key: string, request: Partial<WriteRequest>): Promise<WriteResult> {
+    return this.operations.write({
+      bucket: DEFAULT_BUCKET,
+      key: parseKey(utf8(key)),
+      content: undefined,
+      w: undefined,
+      timeoutMs: undefined,
+      durability: undefined,
+      writeId: undefined,
+      attempt: 1,
+      ...request,
+    });
+  }
+}
+
+/** The error with which the operation ends; one that succeeds is an error of another kind. */
+export async function failureOf(operation: Promise<unknown>): Promise<KvError> {
+  try {
+    await operation;
+  } catch (error) {
+    if (error instanceof KvError) return error;
+    throw new Error(`expected a KvError, got ${String(error)}`, { cause: error });
+  }
+  throw new Error("expected a KvError, but the operation succeeded");
+}
+
+/** Where a key of the bucket `default` lives on a disk. */
+export function addressOf(key: string): ReturnType<typeof recordKey> {
+  return recordKey(DEFAULT_BUCKET, parseKey(utf8(key)));
+}
+
+/** The value that a read returned, as text. */
+export function valueOf({ version }: ReadResult): string | undefined {
+  return textOf(version?.content?.value);
+}
+
+export const writeIdOf = parseWriteId;
+
+function textOf(value: Uint8Array | undefined): string | undefined {
+  return value === undefined ? undefined : utf8Text(value);
+}
+
+function pairs(
+  ones: readonly VirtualNode[],
+  others: readonly VirtualNode[],
+): readonly (readonly [VirtualNode, VirtualNode])[] {
+  return ones.flatMap((a) => others.map((b) => [a, b] as const));
+}
+
+/** Every option that has a default. */
+function defaults(): Config {
+  const names = Object.keys(OPTIONS) as readonly OptionName[];
+  return Object.fromEntries(
+    names.map((name) => [name, OPTIONS[name].default]),
+  ) as unknown as Config;
+}

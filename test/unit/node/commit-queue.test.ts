@@ -1,0 +1,417 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { equalBytes, hex, utf8 } from "../../../src/core/bytes.ts";
+import { addressOf, APPLIED, refused, ReplicaBench, unknown, writeOf } from "./support.ts";
+import type { Write } from "./support.ts";
+
+const keys = (count: number): readonly string[] =>
+  Array.from({ length: count }, (_, i) => `key-${i}`);
+
+describe("group commit", () => {
+  test("100 writes of one tick are one getMany, one batch, one fsync", async () => {
+    const bench = await ReplicaBench.open();
+    const answers = keys(100).map((key) => bench.write(writeOf(key, key)));
+    expect(answers.flat()).toEqual([]);
+    await bench.settle();
+    expect(answers).toEqual(keys(100).map(() => APPLIED));
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+    expect(bench.telemetry.observations("commitBatch")).toEqual([100]);
+    for (const key of keys(100)) expect(bench.stored(key)).toBe(key);
+  });
+
+  test("a lone write waits for nobody: it is done without time going on", async () => {
+    const bench = await ReplicaBench.open();
+    const answers = bench.write(writeOf("k", "v"));
+    await bench.settle();
+    expect(answers).toEqual(APPLIED);
+    expect(bench.time.now()).toBe(0);
+  });
+
+  test("while one batch is under way the next gathers, however long it takes", async () => {
+    const bench = await ReplicaBench.open();
+    const release = bench.hold("sync");
+    const first = bench.write(writeOf("first", "1"));
+    await bench.settle();
+    const later: unknown[][] = [];
+    for (const key of keys(30)) {
+      later.push(bench.write(writeOf(key, key)));
+      await bench.settle();
+    }
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+    expect([first, ...later].flat()).toEqual([]);
+    release();
+    await bench.settle();
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+    expect([first, ...later]).toEqual(Array.from({ length: 31 }, () => APPLIED));
+    expect(bench.telemetry.observations("commitBatch")).toEqual([1, 30]);
+  });
+
+  test("nobody is answered before the batch is on the disk", async () => {
+    for (const work of ["batch", "sync"] as const) {
+      const bench = await ReplicaBench.open();
+      const release = bench.hold(work);
+      const answers = bench.write(writeOf("k", "v"));
+      await bench.time.advance(10_000);
+      expect(answers).toEqual([]);
+      release();
+      await bench.settle();
+      expect(answers).toEqual(APPLIED);
+    }
+  });
+
+  test("one sync write makes the whole batch synced; async ones alone cost no fsync", async () => {
+    const bench = await ReplicaBench.open();
+    bench.write(writeOf("a", "1"), { durability: "async" });
+    bench.write(writeOf("b", "1"), { durability: "async" });
+    await bench.settle();
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 0 });
+    bench.write(writeOf("c", "1"), { durability: "async" });
+    bench.write(writeOf("d", "1"), { durability: "sync" });
+    await bench.settle();
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+    const { telemetry } = bench;
+    expect(telemetry.observations("commitDuration", "async")).toHaveLength(1);
+    expect(telemetry.observations("commitDuration", "sync")).toHaveLength(1);
+  });
+
+  test("a batch takes at most commitBatchBytesMax of records, and at least one", async () => {
+    const size = writeOf("k", "x".repeat(1_000)).record.bytes.byteLength;
+    const bench = await ReplicaBench.open({ commitBatchBytesMax: 3 * size });
+    const answers = keys(7).map((key) => bench.write(writeOf(key, "x".repeat(1_000))));
+    const large = bench.write(writeOf("large", "x".repeat(10_000)));
+    await bench.settle();
+    expect(bench.telemetry.observations("commitBatch")).toEqual([3, 3, 1, 1]);
+    expect([...answers, large]).toEqual(Array.from({ length: 8 }, () => APPLIED));
+  });
+
+  test("an entry of the node's own rides along, synced, even with async writes", async () => {
+    const bench = await ReplicaBench.open();
+    const answers = bench.write(writeOf("k", "v"), { durability: "async" });
+    const put = bench.put({ key: utf8("mine"), value: utf8("entry") });
+    await bench.time.settled(put);
+    expect(answers).toEqual(APPLIED);
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+    bench.disk.losePower();
+    await bench.disk.open();
+    expect(hex(bench.disk.get(utf8("mine")) ?? utf8(""))).toBe(hex(utf8("entry")));
+    expect(bench.stored("k")).toBe("v");
+  });
+});
+
+describe("merge", () => {
+  test("of several writes of one key in a batch the newest is stored; all are acknowledged", async () => {
+    const bench = await ReplicaBench.open();
+    const answers = [3, 1, 5, 2, 4].map((at) => bench.write(writeOf("k", `value ${at}`, at)));
+    await bench.settle();
+    expect(answers).toEqual([APPLIED, APPLIED, APPLIED, APPLIED, APPLIED]);
+    expect(bench.stored("k")).toBe("value 5");
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 1, sync: 1 });
+  });
+
+  test("an older write does not replace a newer one, is acknowledged, and writes nothing", async () => {
+    const bench = await ReplicaBench.open();
+    bench.write(writeOf("k", "newer", 2));
+    await bench.settle();
+    bench.calls();
+    const answers = bench.write(writeOf("k", "older", 1));
+    await bench.settle();
+    expect(answers).toEqual(APPLIED);
+    expect(bench.stored("k")).toBe("newer");
+    expect(bench.calls()).toEqual({ getMany: 1, batch: 0, sync: 0 });
+  });
+
+  test("a write that is there already is acknowledged and writes nothing", async () => {
+    const bench = await ReplicaBench.open();
+    const write = writeOf("k", "v");
+    bench.write(write);
+    await bench.settle();
+    bench.calls();
+    const answers = bench.write(write);
+    await bench.settle();
+    expect(answers).toEqual(APPLIED);
+    expect(bench.calls().batch).toBe(0);
+  });
+
+  test("a tombstone of the same stamp wins over a value, whichever comes first", async () => {
+    const [value, tombstone] = [writeOf("k", "v", 1, "a"), writeOf("k", undefined, 1, "b")];
+    for (const order of [
+      [value, tombstone],
+      [tombstone, value],
+    ]) {
+      const bench = await ReplicaBench.open();
+      for (const write of order) {
+        bench.write(write);
+        await bench.settle();
+      }
+      const stored = bench.disk.get(addressOf("k"));
+      expect(stored !== undefined && equalBytes(stored, tombstone.record.bytes)).toBe(true);
+    }
+  });
+
+  test("any order and any grouping of the same writes leaves the same bytes, cached or not", async () => {
+    const write = fc.record({
+      key: fc.constantFrom("a", "b"),
+      value: fc.option(fc.constantFrom("x", "y"), { nil: undefined }),
+      at: fc.integer({ min: 1, max: 3 }),
+      id: fc.constantFrom("w1", "w2"),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(write, { minLength: 1, maxLength: 12 }),
+        fc.infiniteStream(fc.nat(3)),
+        fc.constantFrom(0, 1_000_000),
+        async (given, choices, recordCacheBytes) => {
+          const writes = given.map(({ key, value, at, id }) => writeOf(key, value, at, id));
+          const store = async (order: readonly Write[]): Promise<readonly string[]> => {
+            const bench = await ReplicaBench.open({ recordCacheBytes });
+            const answers: unknown[][] = [];
+            for (const each of order) {
+              answers.push(
+                bench.write(each, { durability: choices.next().value ? "sync" : "async" }),
+              );
+              if (choices.next().value === 0) await bench.settle();
+            }
+            await bench.settle();
+            expect(answers).toEqual(order.map(() => APPLIED));
+            return bench.disk.entries().map(([key, value]) => `${hex(key)}=${hex(value)}`);
+          };
+          expect(await store(writes.toReversed())).toEqual(await store(writes));
+        },
+      ),
+      { numRuns: 80 },
+    );
+  });
+});
+
+describe("what comes too late or is too much", () => {
+  test("a write whose deadline has passed when its turn comes is refused and not stored", async () => {
+    const bench = await ReplicaBench.open();
+    const release = bench.hold("batch");
+    bench.write(writeOf("first", "1"));
+    await bench.settle();
+    const late = bench.write(writeOf("late", "v"), { withinMs: 100 });
+    const onTime = bench.write(writeOf("on time", "v"), { withinMs: 101 });
+    await bench.time.advance(101);
+    release();
+    await bench.settle();
+    expect(late).toEqual(refused("expired"));
+    expect(onTime).toEqual(APPLIED);
+    expect(bench.stored("late")).toBeUndefined();
+    expect(bench.stored("on time")).toBe("v");
+  });
+
+  test("commitQueueMax of 3: the fourth that waits is refused and counted; those at the disk do not count", async () => {
+    const bench = await ReplicaBench.open({ commitQueueMax: 3 });
+    const release = bench.hold("batch");
+    const atDisk = bench.write(writeOf("at the disk", "v"));
+    await bench.settle();
+    const waiting = keys(3).map((key) => bench.write(writeOf(key, key)));
+    const over = [bench.write(writeOf("x", "v")), bench.write(writeOf("y", "v"))];
+    expect(over).toEqual([refused("overloaded"), refused("overloaded")]);
+    expect(bench.telemetry.count("refused", "commitQueueMax")).toBe(2);
+    release();
+    await bench.settle();
+    expect([atDisk, ...waiting]).toEqual([APPLIED, APPLIED, APPLIED, APPLIED]);
+    const again = bench.write(writeOf("x", "v"));
+    await bench.settle();
+    expect(again).toEqual(APPLIED);
+  });
+});
+
+describe("damaged records", () => {
+  test("their writers are refused, they stay as they are, the rest of the batch is committed", async () => {
+    const bench = await ReplicaBench.open();
+    bench.write(writeOf("bad", "v", 1));
+    await bench.settle();
+    const rotten = bench.rot("bad");
+    const answers = [
+      bench.write(writeOf("bad", "newer", 5)),
+      bench.write(writeOf("good", "v")),
+      bench.write(writeOf("bad", "newest", 6)),
+    ];
+    await bench.settle();
+    expect(answers).toEqual([refused("damaged-record"), APPLIED, refused("damaged-record")]);
+    expect(hex(bench.disk.get(addressOf("bad")) ?? utf8(""))).toBe(hex(rotten));
+    expect(bench.stored("good")).toBe("v");
+    expect(bench.telemetry.count("damagedRecords", "checksum")).toBe(1);
+  });
+
+  test("a record under another key's address is damaged too", async () => {
+    const bench = await ReplicaBench.open();
+    bench.disk.overwrite(addressOf("a"), writeOf("b", "v").record.bytes);
+    const answers = bench.write(writeOf("a", "newer", 9));
+    await bench.settle();
+    expect(answers).toEqual(refused("damaged-record"));
+  });
+});
+
+describe("a storage that fails", () => {
+  test.each(["batch", "getMany"] as const)(
+    "in %s: those at the disk are in doubt, those that wait and come later are refused; reported once",
+    async (call) => {
+      const bench = await ReplicaBench.open();
+      const release = bench.hold(call);
+      bench.disk.fail(call);
+      const atDisk = [bench.write(writeOf("a", "1")), bench.write(writeOf("b", "1"))];
+      await bench.settle();
+      const put = bench.put({ key: utf8("mine"), value: utf8("entry") });
+      const putFailed = expect(put).rejects.toThrow("injected");
+      const waiting = bench.write(writeOf("c", "1"));
+      release();
+      await bench.settle();
+      const later = bench.write(writeOf("d", "1"));
+      expect(atDisk).toEqual([unknown("storage-error"), unknown("storage-error")]);
+      expect([waiting, later]).toEqual([refused("stopping"), refused("stopping")]);
+      expect(bench.storageErrors).toHaveLength(1);
+      await putFailed;
+      await expect(bench.put({ key: utf8("more"), value: utf8("x") })).rejects.toThrow("failed");
+      const batches = bench.disk.calls.batch;
+      await bench.time.advance(10_000);
+      expect(bench.disk.calls.batch).toBe(batches);
+      expect(["c", "d"].map((key) => bench.stored(key))).toEqual([undefined, undefined]);
+    },
+  );
+
+  test("a failed batch that was applied shows after a restart: unknown was right", async () => {
+    const bench = await ReplicaBench.open();
+    bench.disk.fail("batch", { applied: true });
+    const answers = bench.write(writeOf("k", "v"));
+    await bench.settle();
+    expect(answers).toEqual(unknown("storage-error"));
+    bench.disk.kill();
+    await bench.disk.open();
+    expect(bench.stored("k")).toBe("v");
+  });
+
+  test("close says whether every batch succeeded", async () => {
+    const whole = await ReplicaBench.open();
+    whole.write(writeOf("k", "v"));
+    expect(await whole.time.settled(whole.close())).toBe(true);
+    const broken = await ReplicaBench.open();
+    broken.disk.fail("batch");
+    broken.write(writeOf("k", "v"));
+    expect(await broken.time.settled(broken.close())).toBe(false);
+  });
+});
+
+describe("a loss of power", () => {
+  test("an older sync write is not acknowledged by a newer async one that may be lost", async () => {
+    for (const rotated of [false, true]) {
+      for (const recordCacheBytes of [0, 1_000_000]) {
+        const bench = await ReplicaBench.open({ recordCacheBytes });
+        bench.write(writeOf("other", "v"));
+        bench.write(writeOf("k", "newer, async", 2), { durability: "async" });
+        await bench.settle();
+        bench.write(writeOf("k", "newest, async", 3), { durability: "async" });
+        await bench.settle();
+        if (rotated) bench.disk.rotateLog();
+        const answers = bench.write(writeOf("k", "older, sync", 1));
+        await bench.settle();
+        expect(answers).toEqual(APPLIED);
+        bench.disk.losePower();
+        await bench.disk.open();
+        expect(bench.stored("k")).toBe("newest, async");
+      }
+    }
+  });
+
+  test("a sync write of what was written async before makes it durable", async () => {
+    const bench = await ReplicaBench.open();
+    const write = writeOf("k", "v");
+    bench.write(write, { durability: "async" });
+    await bench.settle();
+    bench.disk.rotateLog();
+    const answers = bench.write(write, { durability: "sync" });
+    await bench.settle();
+    expect(answers).toEqual(APPLIED);
+    bench.disk.losePower();
+    await bench.disk.open();
+    expect(bench.stored("k")).toBe("v");
+  });
+
+  test("whatever was acknowledged as sync is there, or something newer, wherever the power goes", async () => {
+    const step = fc.oneof(
+      {
+        weight: 8,
+        arbitrary: fc.record({
+          kind: fc.constant("write" as const),
+          key: fc.constantFrom("a", "b", "c"),
+          at: fc.integer({ min: 1, max: 6 }),
+          durability: fc.constantFrom("sync" as const, "async" as const),
+          settle: fc.boolean(),
+        }),
+      },
+      { weight: 1, arbitrary: fc.constant({ kind: "rotate" as const }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 25 }),
+        fc.nat(3),
+        fc.constantFrom(0, 600, 1_000_000),
+        async (steps, kept, recordCacheBytes) => {
+          const bench = await ReplicaBench.open({ recordCacheBytes });
+          bench.write(writeOf("created", "v"));
+          await bench.settle();
+          const pending: { key: string; at: number; answers: unknown[] }[] = [];
+          for (const each of steps) {
+            if (each.kind === "rotate") {
+              bench.disk.rotateLog();
+              continue;
+            }
+            const { key, at, durability } = each;
+            const answers = bench.write(writeOf(key, `${at}`, at), { durability });
+            if (durability === "sync") pending.push({ key, at, answers });
+            if (each.settle) await bench.settle();
+          }
+          const acknowledged = pending.filter(({ answers }) => answers.length > 0);
+          bench.disk.losePower((unsynced) => Math.min(kept, unsynced));
+          await bench.disk.open();
+          for (const { key, at } of acknowledged) {
+            expect(Number(bench.stored(key))).toBeGreaterThanOrEqual(at);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("close", () => {
+  test("commits what waits and what is under way, and refuses what comes after", async () => {
+    const bench = await ReplicaBench.open();
+    const release = bench.hold("batch");
+    const first = bench.write(writeOf("a", "1"));
+    await bench.settle();
+    const second = bench.write(writeOf("b", "1"));
+    const closed = bench.close();
+    const late = bench.write(writeOf("c", "1"));
+    expect(late).toEqual(refused("stopping"));
+    release();
+    await bench.time.settled(closed);
+    expect([first, second]).toEqual([APPLIED, APPLIED]);
+    expect(["a", "b", "c"].map((key) => bench.stored(key))).toEqual(["1", "1", undefined]);
+  });
+
+  test("takes in what was queued in the same tick", async () => {
+    const bench = await ReplicaBench.open();
+    const answers = bench.write(writeOf("a", "1"));
+    await bench.close();
+    expect(answers).toEqual(APPLIED);
+  });
+
+  test("of an idle queue is immediate, and may be called twice", async () => {
+    const bench = await ReplicaBench.open();
+    await bench.close();
+    await bench.close();
+    expect(bench.calls()).toEqual({ getMany: 0, batch: 0, sync: 0 });
+  });
+
+  test("afterwards not even an entry of the node's own reaches the disk", async () => {
+    const bench = await ReplicaBench.open();
+    await bench.close();
+    await expect(bench.put({ key: utf8("mine"), value: utf8("x") })).rejects.toThrow("stop");
+    await bench.settle();
+    expect(bench.calls().batch).toBe(0);
+    expect(bench.storageErrors).toEqual([]);
+  });
+});

@@ -1,0 +1,176 @@
+import type { Answer } from "../../../src/core/answer.ts";
+import { DEFAULT_BUCKET } from "../../../src/core/bucket.ts";
+import type { Durability } from "../../../src/core/bucket.ts";
+import { utf8, utf8Text } from "../../../src/core/bytes.ts";
+import { stampOfMs } from "../../../src/core/hlc.ts";
+import { parseActorId, parseKey, parseWriteId } from "../../../src/core/ids.ts";
+import { recordKey } from "../../../src/core/record-key.ts";
+import type { RecordKey } from "../../../src/core/record-key.ts";
+import { decodeRecord, encodeRecord } from "../../../src/core/version/record.ts";
+import type { KvRecord } from "../../../src/core/version/record.ts";
+import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
+import type { StorageWrite } from "../../../src/ports/storage.ts";
+import { CommitQueue } from "../../../src/node/replica/commit-queue.ts";
+import { ReadQueue } from "../../../src/node/replica/read-queue.ts";
+import { RecordCache } from "../../../src/node/replica/record-cache.ts";
+import { Replica } from "../../../src/node/replica/replica.ts";
+import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
+import type { DiskWork } from "../../../src/testing/memory-storage.ts";
+import { RecordingTelemetry } from "../../../src/testing/recording-telemetry.ts";
+import { VirtualTime } from "../../../src/testing/virtual-clock.ts";
+import { drain } from "../../support/virtual-cluster.ts";
+
+export const ACTOR = parseActorId("00112233445566778899aabb");
+const LONG_MS = 60_000;
+
+export interface ReplicaOptions {
+  readonly commitQueueMax?: number;
+  readonly commitBatchBytesMax?: number;
+  readonly readQueueMax?: number;
+  readonly recordCacheBytes?: number;
+}
+
+/** One replica of a node on a memory disk and virtual time, seen through its port. */
+export class ReplicaBench {
+  readonly time = new VirtualTime({ drain });
+  readonly disk: MemoryDisk;
+  readonly telemetry = new RecordingTelemetry();
+  readonly storageErrors: unknown[] = [];
+  readonly replica: PeerHandler;
+  readonly put: (write: StorageWrite) => Promise<void>;
+  readonly close: () => Promise<boolean>;
+
+  private constructor(
+    disk: MemoryDisk,
+    storage: Awaited<ReturnType<MemoryDisk["open"]>>,
+    opts: ReplicaOptions,
+  ) {
+    const options = {
+      commitQueueMax: 1_000,
+      commitBatchBytesMax: 1_000_000,
+      readQueueMax: 1_000,
+      recordCacheBytes: 0,
+      ...opts,
+    };
+    this.disk = disk;
+    const { telemetry } = this;
+    const clock = this.time.clock();
+    const cache = new RecordCache(options);
+    const onStorageError = (error: unknown): void => void this.storageErrors.push(error);
+    const modules = { cache, clock, storage, telemetry, onStorageError };
+    const commits = new CommitQueue(options, modules);
+    this.replica = new Replica({ reads: new ReadQueue(options, modules), commits });
+    this.put = (write) => commits.put(write);
+    this.close = () => commits.close();
+  }
+
+  static async open(opts: ReplicaOptions = {}, disk = new MemoryDisk()): Promise<ReplicaBench> {
+    return new ReplicaBench(disk, await disk.open(), opts);
+  }
+
+  /** Asks for a write; what is answered is collected. */
+  write(
+    record: Write,
+    {
+      durability = "sync",
+      withinMs = LONG_MS,
+    }: { durability?: Durability; withinMs?: number } = {},
+  ): Answer<"applied">[] {
+    const answers: Answer<"applied">[] = [];
+    const write = { key: record.key, record: record.record, durability };
+    this.replica.write(write, this.time.now() + withinMs, (answer) => answers.push(answer));
+    return answers;
+  }
+
+  read(key: string, withinMs = LONG_MS): Answer<KvRecord | undefined>[] {
+    const answers: Answer<KvRecord | undefined>[] = [];
+    this.replica.read(addressOf(key), this.time.now() + withinMs, (a) => answers.push(a));
+    return answers;
+  }
+
+  learn(key: string, withinMs = LONG_MS): Answer<number>[] {
+    const answers: Answer<number>[] = [];
+    this.replica.learn(addressOf(key), this.time.now() + withinMs, (a) => answers.push(a));
+    return answers;
+  }
+
+  /** Everything that can happen without time going on. */
+  settle(): Promise<void> {
+    return this.time.advance(0);
+  }
+
+  /** Calls since the last time. */
+  calls(): MemoryDisk["calls"] {
+    const now = { ...this.disk.calls };
+    const since = {
+      getMany: now.getMany - this.#seen.getMany,
+      batch: now.batch - this.#seen.batch,
+      sync: now.sync - this.#seen.sync,
+    };
+    this.#seen = now;
+    return since;
+  }
+  #seen: MemoryDisk["calls"] = { getMany: 0, batch: 0, sync: 0 };
+
+  /** What the disk holds for the key, past the cache. */
+  stored(key: string): string | undefined {
+    const bytes = this.disk.get(addressOf(key));
+    if (bytes === undefined) return undefined;
+    const record = decodeRecord(addressOf(key), bytes);
+    return record.kind === "record" ? textOf(record) : record.reason;
+  }
+
+  /** Flips a bit of what is stored. */
+  rot(key: string): Uint8Array {
+    const bytes = Uint8Array.from(this.disk.get(addressOf(key)) ?? utf8("x".repeat(40)));
+    bytes[15] = (bytes[15] ?? 0) ^ 4;
+    this.disk.overwrite(addressOf(key), bytes);
+    return bytes;
+  }
+
+  /** Holds up one kind of disk work. @returns what lets it go on. */
+  hold(work: DiskWork): () => void {
+    let release: () => void = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.disk.pause = (asked) => (asked === work ? gate : Promise.resolve());
+    return () => {
+      this.disk.pause = () => Promise.resolve();
+      release();
+    };
+  }
+}
+
+export interface Write {
+  readonly key: RecordKey;
+  readonly record: KvRecord;
+}
+
+/** A record as a coordinator makes it; `at` orders the writes of a key. */
+export function writeOf(key: string, value: string | undefined, at = 1, writeId = "w"): Write {
+  const content =
+    value === undefined
+      ? undefined
+      : { value: utf8(value), contentType: undefined, contentEncoding: undefined };
+  const version = {
+    stamp: stampOfMs(at),
+    actor: ACTOR,
+    writeId: parseWriteId(writeId),
+    content,
+  };
+  return { key: addressOf(key), record: encodeRecord(addressOf(key), version) };
+}
+
+export function addressOf(key: string): RecordKey {
+  return recordKey(DEFAULT_BUCKET, parseKey(utf8(key)));
+}
+
+export function textOf(record: KvRecord | undefined): string | undefined {
+  const content = record?.version.content;
+  return content === undefined ? undefined : utf8Text(content.value);
+}
+
+export const APPLIED = [{ kind: "ok", value: "applied" }];
+export const refused = (reason: string) => [{ kind: "refused", reason }];
+export const unknown = (reason: string) => [{ kind: "unknown", reason }];
