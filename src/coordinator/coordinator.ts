@@ -179,6 +179,6 @@ function quorumSize(name: "r" | "w", choice: QuorumChoice, n: number): number {
   if (choice === "one") return 1;
   if (choice === "quorum") return majority(n);
   if (choice === "all") return n;
-  if (choice >= 1 && choice <= n) return choice;
+  if (Number.isInteger(choice) && choice >= 1 && choice <= n) return choice;
   throw new KvError("parameter-invalid", `${name} must be 1 to ${n}, one, quorum or all`);
 }

@@ -27,6 +27,16 @@ export class Deadline {
     this.#onPass = action;
   }
 
+  /** What the promise comes to, unless the deadline passes first. */
+  race<T>(promise: Promise<T>): Promise<T | "deadline"> {
+    if (this.#passed) return Promise.resolve("deadline");
+    return new Promise((resolve, reject) => {
+      this.onPass(() => resolve("deadline"));
+      const over = (): void => this.onPass(undefined);
+      promise.finally(over).then(resolve, reject);
+    });
+  }
+
   cancel(): void {
     this.#timer.cancel();
     this.#onPass = undefined;

@@ -6,6 +6,8 @@ import { WriteQuorum } from "../core/quorum/write-quorum.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import type { MergeModel } from "../core/version/merge.ts";
 import type { KvRecord } from "../core/version/record.ts";
+import { BUGGIFY_PAUSE_MS } from "../ports/buggify.ts";
+import { sleep } from "../ports/clock.ts";
 import type { Deadline } from "./deadline.ts";
 import { askingOrder, Round } from "./round.ts";
 import type { RoundModules } from "./round.ts";
@@ -71,6 +73,7 @@ async function writeBack(plan: ReadPlan, action: WriteBack, modules: ReadModules
   const { key, deadline, preferenceList, r, w } = plan;
   const { record, holders } = action;
   const { metrics } = modules.telemetry;
+  if (modules.buggify("pause-before-write-back")) await sleep(modules.clock, BUGGIFY_PAUSE_MS);
   const needed = writeBackQuorumSize({ n: preferenceList.length, r, w });
   const quorum = new WriteQuorum({ replicas: preferenceList, needed });
   for (const node of holders) quorum.add(node, { kind: "ok", value: "applied" });

@@ -1,18 +1,23 @@
 import type { Answer } from "../core/answer.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Verdict } from "../core/quorum/tally.ts";
+import type { Buggify } from "../ports/buggify.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Deadline } from "./deadline.ts";
 
-export type RoundName = "read" | "learn" | "write" | "write-back";
+type RoundName = "read" | "learn" | "write" | "write-back";
 export type RoundEnd = "met" | "unreachable" | "deadline";
 
 interface Quorum<T> {
   add(node: NodeId, answer: Answer<T>): void;
   verdict(): Verdict;
+  /** Told of each replica just before it is asked. */
+  send?(): void;
+  /** False: no further replica is to be asked. */
+  wantsMore?(): boolean;
   /** Told after `spareDelayMs`; the verdict may change by it. */
   hurry?(): void;
 }
@@ -29,6 +34,7 @@ export interface RoundPlan<T> {
 }
 
 export interface RoundModules {
+  readonly buggify: Buggify;
   readonly clock: Clock;
   readonly replicas: Replicas;
   readonly telemetry: Telemetry;
@@ -69,6 +75,7 @@ export class Round<T> {
         this.#spareTimer = this.#modules.clock.after(this.#spareDelayMs, () => this.#hurry());
       }
       this.#askEnough();
+      this.#decide();
     });
   }
 
@@ -80,22 +87,24 @@ export class Round<T> {
 
   /** Keeps `first` replicas asked that have not failed, as long as there are spares. */
   #askEnough(): void {
-    const { first, replicas } = this.#plan;
+    const { first, quorum, replicas } = this.#plan;
     while (
       this.#finish !== undefined &&
       this.#asked - this.#failed < first &&
-      this.#asked < replicas.length
+      this.#asked < replicas.length &&
+      quorum.wantsMore?.() !== false
     ) {
       this.#askNext();
     }
   }
 
   #askNext(): void {
-    const { first, name, replicas } = this.#plan;
+    const { first, name, quorum, replicas } = this.#plan;
     const node = replicas[this.#asked];
     if (node === undefined) return;
     if (this.#asked >= first) this.#modules.telemetry.metrics.spareRequests.with(name).add();
     this.#asked += 1;
+    quorum.send?.();
     this.#plan.ask(this.#modules.replicas.of(node), (answer) => this.#take(node, answer));
   }
 

@@ -8,6 +8,8 @@ import type { RecordKey } from "../core/record-key.ts";
 import { encodeRecord } from "../core/version/record.ts";
 import type { Content, Version } from "../core/version/version.ts";
 import type { Durability } from "../core/bucket.ts";
+import { BUGGIFY_PAUSE_MS } from "../ports/buggify.ts";
+import { sleep } from "../ports/clock.ts";
 import type { Stamps } from "../ports/stamps.ts";
 import type { Deadline } from "./deadline.ts";
 import { askingOrder, Round } from "./round.ts";
@@ -47,7 +49,8 @@ export async function write(plan: WritePlan, modules: WriteModules): Promise<Wri
   modules.stamps.prepare();
   const order = askingOrder(modules.replicas, plan.preferenceList);
   const newest = await learn(plan, order, modules);
-  const own = await modules.stamps.mint();
+  if (modules.buggify("pause-before-write")) await sleep(modules.clock, BUGGIFY_PAUSE_MS);
+  const own = await mint(plan, modules);
   const version: Version = {
     stamp: stampAfter({ own, newest }),
     actor: modules.stamps.actor,
@@ -55,6 +58,25 @@ export async function write(plan: WritePlan, modules: WriteModules): Promise<Wri
     content: plan.content,
   };
   return { version, acked: await replicate(plan, order, version, modules) };
+}
+
+/** Minting may have to wait for the disk of this node, which may be slow or fail. */
+async function mint(plan: WritePlan, { stamps }: WriteModules): Promise<Stamp> {
+  let cause: unknown;
+  try {
+    const minted = stamps.mint();
+    const own = minted instanceof Promise ? await plan.deadline.race(minted) : minted;
+    if (own !== "deadline") return own;
+  } catch (error) {
+    cause = error;
+  }
+  throw failure(plan, {
+    outcome: "not-applied",
+    needed: plan.w,
+    acked: 0,
+    detail: "this node could not store its clock's lease in time; nothing was sent to be written",
+    cause,
+  });
 }
 
 async function learn(
@@ -96,6 +118,7 @@ async function replicate(
 ): Promise<number> {
   const { key, deadline, durability, w } = plan;
   const record = encodeRecord(key, version);
+  let sendsLeft = modules.buggify("write-reaches-one-replica") ? 1 : order.length;
   const quorum = new WriteQuorum({ replicas: order, needed: w });
   const round = new Round<"applied">(
     {
@@ -104,7 +127,10 @@ async function replicate(
       first: order.length,
       quorum,
       deadline,
-      ask: (replica, onAnswer) => replica.write({ key, record, durability }, deadline.at, onAnswer),
+      ask: (replica, onAnswer) => {
+        sendsLeft -= 1;
+        if (sendsLeft >= 0) replica.write({ key, record, durability }, deadline.at, onAnswer);
+      },
     },
     modules.spareDelayMs,
     modules,
@@ -131,13 +157,14 @@ function failure(
     needed: number;
     acked: number;
     detail: string;
+    cause?: unknown;
   },
 ): KvError {
-  const { detail, ...data } = { ...facts, writeId: plan.writeId };
+  const { detail, cause, ...data } = { ...facts, writeId: plan.writeId };
   if (data.outcome === "unknown") return new KvError("write-unknown", detail, data);
   if (plan.attempt > 1) {
     const more = `${detail}; an earlier attempt may have been applied`;
     return new KvError("write-unknown", more, { ...data, outcome: "unknown" });
   }
-  return new KvError("write-unavailable", detail, data);
+  return new KvError("write-unavailable", detail, data, { cause });
 }

@@ -3,6 +3,8 @@ import type { CoordinatorOptions } from "../coordinator/coordinator.ts";
 import { assert } from "../core/assert.ts";
 import type { ClusterId, NodeId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
+import { NEVER } from "../ports/buggify.ts";
+import type { Buggify } from "../ports/buggify.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Operations } from "../ports/operations.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
@@ -30,6 +32,8 @@ export interface NodeOptions extends CoordinatorOptions, CommitQueueOptions {
 }
 
 export interface NodeModules {
+  /** Rare paths for simulations; {@link NEVER} unless given. */
+  readonly buggify?: Buggify;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly storage: Storage;
@@ -85,6 +89,7 @@ export class Node {
       peerServer.handle(payload, answer),
     );
     const coordinator = new Coordinator(options, {
+      buggify: modules.buggify ?? NEVER,
       clock,
       rng,
       telemetry,

@@ -4,7 +4,7 @@ import type { ClusterDocument } from "../core/layout/cluster-document.ts";
 import type { Member } from "../core/layout/layout.ts";
 import type { PeerState } from "./transport.ts";
 
-export type MemberState = PeerState | { readonly kind: "self" };
+type MemberState = PeerState | { readonly kind: "self" };
 
 /** What a node tells operators about itself and the cluster as it sees it. */
 export interface NodeView {

@@ -107,15 +107,15 @@ export const METRICS = {
 
 export type MetricName = keyof typeof METRICS;
 
-export interface Counter {
+interface Counter {
   add(amount?: number): void;
 }
 
-export interface Gauge {
+interface Gauge {
   set(value: number): void;
 }
 
-export interface Histogram {
+interface Histogram {
   observe(value: number): void;
 }
 

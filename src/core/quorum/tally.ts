@@ -53,13 +53,17 @@ export class Tally {
     if (kind === "refused") this.#refused += 1;
   }
 
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** All answers so far, of whatever kind. */
+  get answered(): number {
+    return this.#answered.size;
+  }
+
   verdict(): Verdict {
     if (this.#yes >= this.#needed) return "met";
     return this.#yes + this.outstanding >= this.#needed ? "pending" : "unreachable";
-  }
-
-  /** True when every replica proved that it did nothing: silence and doubt are no proof. */
-  allRefused(): boolean {
-    return this.#refused === this.#replicas.length;
   }
 }

@@ -85,7 +85,10 @@ export class CommitQueue {
 
   /** Writes one entry of the node's own, with fsync, in the next batch. */
   put(put: StorageWrite): Promise<void> {
-    if (this.#state === "failed") return Promise.reject(new Error("the storage has failed"));
+    if (this.#state !== "open") {
+      const why = this.#state === "failed" ? "has failed" : "is closing";
+      return Promise.reject(new Error(`the storage ${why}`));
+    }
     return new Promise((resolve, reject) => {
       this.#puts.push({
         put,

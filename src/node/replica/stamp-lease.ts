@@ -1,4 +1,4 @@
-import { Hlc, stampOfMs, STAMPS_PER_MS } from "../../core/hlc.ts";
+import { Hlc, msOfStamp, stampOfMs, STAMPS_PER_MS } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
 import type { ActorId } from "../../core/ids.ts";
 import { sleep } from "../../ports/clock.ts";
@@ -61,9 +61,12 @@ export class StampLease implements Stamps {
     return this.#headroom() > 0 ? this.#hlc.mint(this.#modules.clock.wallMs()) : this.#mintLater();
   }
 
+  /** The clock may have passed the new lease before it was on disk: the stamp then lags behind. */
   async #mintLater(): Promise<Stamp> {
-    while (this.#headroom() <= 0) await this.#renew();
-    return this.#hlc.mint(this.#modules.clock.wallMs());
+    do await this.#renew();
+    while (this.#hlc.last + 1 >= this.#lease);
+    const lastMs = msOfStamp((this.#lease - 1) as Stamp);
+    return this.#hlc.mint(Math.min(this.#modules.clock.wallMs(), lastMs));
   }
 
   /** Stamps between the next one and the lease. */

@@ -61,7 +61,7 @@ async function getKey(
     );
   }
   const etag = etagOf(version);
-  const headers = ["ETag", etag, "KV-Quorum", quorumText(quorum)];
+  const headers = ["ETag", etag, "KV-Write-Id", version.writeId, "KV-Quorum", quorumText(quorum)];
   if (matches(request.headers["if-none-match"], etag)) return exchange.answer(304, headers);
   const { content, stamp } = version;
   headers.push("Last-Modified", new Date(msOfStamp(stamp)).toUTCString());

@@ -43,21 +43,17 @@ interface PeerLinkModules {
   readonly telemetry: Telemetry;
 }
 
-interface Pending {
-  readonly request: OutgoingRequest;
-  readonly sentAt: Instant;
-}
-
 /** This node's connection to one peer: dials, redials, sends requests, pairs answers with them. */
 export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #modules: PeerLinkModules;
   /** In the order in which they were sent. */
-  readonly #pending = new Map<number, Pending>();
+  readonly #pending = new Map<number, OutgoingRequest>();
   #connection: FrameConnection | undefined;
   #state: PeerState = { kind: "unreachable", reason: "not connected yet" };
   #nextCorrelation = 0;
-  #heardAt: Instant = 0;
+  /** Since when the peer has owed an answer and said nothing. */
+  #silentSince: Instant | undefined;
   #sweptAt: Instant = 0;
   #sweepTimer: Timer | undefined;
   #redialTimer: Timer | undefined;
@@ -86,7 +82,8 @@ export class PeerLink {
     }
     const correlation = this.#nextCorrelation;
     this.#nextCorrelation = (correlation + 1) % CORRELATION_COUNT;
-    this.#pending.set(correlation, { request, sentAt: this.#modules.clock.now() });
+    this.#pending.set(correlation, request);
+    this.#silentSince ??= this.#modules.clock.now();
     connection.append(correlation, (writer) => request.encode(writer));
     if (this.#sweepTimer === undefined) this.#armSweep();
   }
@@ -170,9 +167,8 @@ export class PeerLink {
   }
 
   #use(socket: Socket): void {
-    const { telemetry, clock } = this.#modules;
+    const { telemetry } = this.#modules;
     const { peer } = this.#options;
-    this.#heardAt = clock.now();
     this.#state = { kind: "connected" };
     this.#connection = new FrameConnection(socket, this.#options, {
       onFrame: (correlation, payload) => this.#receive(correlation, payload),
@@ -184,24 +180,22 @@ export class PeerLink {
   }
 
   #receive(correlation: number, payload: Uint8Array): void {
-    this.#heardAt = this.#modules.clock.now();
-    const pending = this.#pending.get(correlation);
-    // An answer after its deadline: nobody waits for it any more.
-    if (pending === undefined) return;
+    const request = this.#pending.get(correlation);
     this.#pending.delete(correlation);
-    pending.request.onReply({ kind: "payload", payload });
+    this.#silentSince = this.#pending.size > 0 ? this.#modules.clock.now() : undefined;
+    // Undefined: an answer after its deadline, nobody waits for it any more.
+    request?.onReply({ kind: "payload", payload });
   }
 
   #lost(reason: string): void {
     this.#connection = undefined;
+    this.#silentSince = undefined;
     this.#connectedGauge().set(0);
     this.#modules.telemetry.metrics.peerConnections.with(this.#options.peer.id, "lost").add();
     this.#unreachable(reason);
     const orphans = [...this.#pending.values()];
     this.#pending.clear();
-    for (const { request } of orphans) {
-      request.onReply({ kind: "unknown", reason: "connection-lost" });
-    }
+    for (const request of orphans) request.onReply({ kind: "unknown", reason: "connection-lost" });
     if (this.#dialling === undefined) this.#redialLater();
   }
 
@@ -232,7 +226,7 @@ export class PeerLink {
     this.#sweepTimer = this.#modules.clock.after(everyMs, () => {
       this.#sweepTimer = undefined;
       this.#sweep(everyMs);
-      if (this.#pending.size > 0 && !this.#closed) this.#armSweep();
+      if (this.#silentSince !== undefined && !this.#closed) this.#armSweep();
     });
   }
 
@@ -241,13 +235,11 @@ export class PeerLink {
     const now = this.#modules.clock.now();
     // This node itself was paused: answers may lie unread in the socket, so nobody is judged now.
     if (now - this.#sweptAt > 2 * everyMs) return;
-    const oldest = this.#pending.values().next().value;
-    if (oldest === undefined) return;
-    if (now - Math.max(this.#heardAt, oldest.sentAt) > peerSilenceMs) {
+    if (this.#silentSince !== undefined && now - this.#silentSince > peerSilenceMs) {
       this.#connection?.destroy(`silent for ${peerSilenceMs} ms with requests unanswered`);
       return;
     }
-    for (const [correlation, { request }] of this.#pending) {
+    for (const [correlation, request] of this.#pending) {
       if (request.deadline >= now) continue;
       this.#pending.delete(correlation);
       request.onReply({ kind: "unknown", reason: "deadline" });

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { Address } from "../../../core/config.ts";
 import { parseNodeId } from "../../../core/ids.ts";
 import type { NodeId } from "../../../core/ids.ts";
@@ -49,6 +48,7 @@ export class PeerListener {
   /** The challenge that a socket was given, good for one upgrade on that socket. */
   readonly #challenges = new WeakMap<Socket, string>();
   readonly #connections = new Map<NodeId, FrameConnection>();
+  readonly #sockets = new Set<Socket>();
 
   private constructor(options: PeerListenerOptions, modules: PeerListenerModules) {
     this.#options = options;
@@ -59,6 +59,12 @@ export class PeerListener {
       requestTimeout: HEADERS_TIMEOUT_MS,
     });
     this.#server.maxConnections = CONNECTIONS_MAX;
+    this.#server.on("connection", (socket) => {
+      this.#sockets.add(socket);
+      socket.on("close", () => this.#sockets.delete(socket));
+      // Whoever serves the socket hears of its end by "close".
+      socket.on("error", () => {});
+    });
     this.#server.on("request", (request, response) => {
       const refusal = this.#refusal(request);
       if (refusal !== undefined) {
@@ -69,7 +75,7 @@ export class PeerListener {
       this.#challenges.set(request.socket, challenge);
       response.writeHead(200, { [CHALLENGE_HEADER]: challenge }).end();
     });
-    this.#server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    this.#server.on("upgrade", (request, _, head) => this.#upgrade(request, head));
   }
 
   static async open(
@@ -88,8 +94,11 @@ export class PeerListener {
   }
 
   async close(): Promise<void> {
+    const closed = closeServer(this.#server);
     for (const connection of this.#connections.values()) connection.destroy("this node stops");
-    await closeServer(this.#server);
+    // Strangers too, who may say nothing for ever and keep their end open.
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
   }
 
   #refusal(request: IncomingMessage): string | undefined {
@@ -101,7 +110,7 @@ export class PeerListener {
     return known ? undefined : `'${String(from)}' is no member`;
   }
 
-  #upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+  #upgrade(request: IncomingMessage, head: Buffer): void {
     const { identity } = this.#options;
     const { socket, headers } = request;
     const challenge = this.#challenges.get(socket) ?? "";
@@ -119,13 +128,14 @@ export class PeerListener {
         : "the proof is wrong: the secrets differ");
     if (refusal !== undefined) {
       this.#modules.telemetry.log.warn({ from: headers["kv-peer-from"], refusal }, "peer refused");
-      duplex.end(
+      socket.write(
         `HTTP/1.1 403 Forbidden\r\n${REFUSAL_HEADER}: ${encodeURIComponent(refusal)}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
       );
+      socket.destroySoon();
       return;
     }
     const proof = proofOf("listener", { secret: identity.secret, challenge, headers });
-    duplex.write(
+    socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${UPGRADE_PROTOCOL}\r\n${PROOF_HEADER}: ${proof}\r\n\r\n`,
     );
     this.#serve(parseNodeId(String(headers["kv-peer-from"])), socket);
