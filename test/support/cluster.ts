@@ -85,7 +85,7 @@ async function planNodes(folder: string, options: ClusterOptions): Promise<reado
         flagOf(name as OptionName),
         text,
       ]),
-      env: { UV_THREADPOOL_SIZE: "16", KV_SECRET: secret, ...options.nodeEnv?.(id) },
+      env: { KV_SECRET: secret, ...options.nodeEnv?.(id) },
       wrap: options.wrap?.(id) ?? [],
       execArgv: options.execArgv ?? [],
       logFile: join(folder, `${id}.log`),

@@ -339,7 +339,7 @@ function pairs(
   ones: readonly VirtualNode[],
   others: readonly VirtualNode[],
 ): readonly (readonly [VirtualNode, VirtualNode])[] {
-  return ones.flatMap((a) => others.map((b) => [a, b] as const));
+  return ones.flatMap((a) => others.filter((b) => a !== b).map((b) => [a, b] as const));
 }
 
 /** Every option that has a default. */

@@ -45,8 +45,6 @@ export class WriteQuorum {
    * refused it to prove that it was not applied: silence and doubt are no proof.
    */
   failedOutcome(): Outcome {
-    return this.#tally.refused >= this.#sent && this.#tally.answered === this.#tally.refused
-      ? "not-applied"
-      : "unknown";
+    return this.#tally.refused >= this.#sent ? "not-applied" : "unknown";
   }
 }

@@ -80,7 +80,7 @@ export function checkKvHeaders(request: IncomingMessage, kind: "read" | "write")
   const raw = request.rawHeaders;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? "";
-    if (name.length < 4 || (name.charCodeAt(0) | 0x20) !== 0x6b || name.charCodeAt(2) !== 0x2d) {
+    if (name.length < 3 || (name.charCodeAt(0) | 0x20) !== 0x6b || name.charCodeAt(2) !== 0x2d) {
       continue;
     }
     const lower = name.toLowerCase();

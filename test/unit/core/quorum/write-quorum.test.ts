@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { NodeId } from "../../../../src/core/ids.ts";
 import { WriteQuorum } from "../../../../src/core/quorum/write-quorum.ts";
 import { forAll } from "../support/for-all.ts";
 import { answerOf, isMonotone, naiveVerdict, prefixes, roundOf } from "../support/rounds.ts";
@@ -68,6 +69,40 @@ describe("WriteQuorum", () => {
           expect(quorum.verdict()).toBe(counted === "unreachable" && open ? "pending" : counted);
           expect(quorum.wantsMore()).toBe(counted !== "unreachable");
         }
+      },
+      1_000,
+    );
+  });
+
+  test("sent on while W is in reach, it never takes a verdict back and proves only what is true", () => {
+    const steps = fc.array(fc.boolean(), { minLength: 20, maxLength: 20 });
+    forAll(
+      [mostlyRefused, steps],
+      (round, sendsNext) => {
+        const quorum = new WriteQuorum(round);
+        const answers = new Map(round.answers);
+        const unsent = [...round.replicas];
+        const due: NodeId[] = [];
+        const said: string[] = [];
+        const verdicts = sendsNext.map((sends) => {
+          const next = sends && quorum.wantsMore() ? unsent.shift() : undefined;
+          if (next !== undefined) {
+            quorum.send();
+            due.push(next);
+          } else {
+            const from = due.findIndex((node) => answers.has(node));
+            for (const node of from < 0 ? [] : due.splice(from, 1)) {
+              const answer =
+                answers.get(node) ?? ({ kind: "unknown", reason: "deadline" } as const);
+              quorum.add(node, answer);
+              said.push(answer.kind);
+            }
+          }
+          const refusedAll = due.length === 0 && said.every((kind) => kind === "refused");
+          expect(quorum.failedOutcome()).toBe(refusedAll ? "not-applied" : "unknown");
+          return quorum.verdict();
+        });
+        expect(isMonotone(verdicts)).toBe(true);
       },
       1_000,
     );

@@ -1,0 +1,70 @@
+/** One client operation, as its client saw it. Times are instants of ONE clock, any unit. */
+export interface Operation {
+  readonly client: number;
+  readonly key: string;
+  readonly kind: "put" | "delete" | "get";
+  readonly call: number;
+  /** When the answer came; undefined: none came. */
+  readonly end: number | undefined;
+  /**
+   * ok: acknowledged, or answered. not-applied: proven without effect. unknown: may take effect at
+   * any time after the call, or never.
+   */
+  readonly outcome: "ok" | "not-applied" | "unknown";
+  /**
+   * put, delete: identity of the version that this ATTEMPT writes, unique in the history. get, ok:
+   * identity of the version that was read, a tombstone's included; undefined: nothing was ever known.
+   */
+  readonly version: string | undefined;
+  /** The version's stamp where the API told it. */
+  readonly stamp: number | undefined;
+  /** Sizes that held for this request: of a get its own R, of a write its own W, the other the bucket's. */
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+  readonly durability: "sync" | "async";
+}
+
+/** What one replica holds of one key. */
+export interface ReplicaRecord {
+  readonly version: string;
+  readonly stamp: number;
+  readonly tombstone: boolean;
+  /** Of all bytes of the record. */
+  readonly digest: string;
+}
+
+/** All that one node holds in the end, by key. */
+export interface ReplicaState {
+  readonly node: string;
+  readonly records: ReadonlyMap<string, ReplicaRecord>;
+}
+
+/** What a run leaves behind, and all that a checker may look at. */
+export interface History {
+  readonly operations: readonly Operation[];
+  /** Dumped after the faults had stopped and every key had been read at R = N through every node. */
+  readonly replicas: readonly ReplicaState[];
+}
+
+/** `unknown` is no pass: the checker could not decide. */
+export type Verdict = "true" | "false" | "unknown";
+
+/** One broken promise, with no more of the history than proves it. */
+export interface Violation {
+  readonly key: string;
+  readonly sentence: string;
+  readonly operations: readonly Operation[];
+}
+
+export interface Finding {
+  readonly checker: string;
+  readonly verdict: Verdict;
+  /** Empty unless the verdict is `false`; at most the first few. */
+  readonly violations: readonly Violation[];
+  /** How many cases the promise was held against: with none, `true` says nothing. */
+  readonly examined: number;
+}
+
+/** Total: whatever the history, it returns. Pure: the same history, the same finding. */
+export type Checker = (history: History) => Finding;

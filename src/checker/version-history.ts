@@ -1,0 +1,78 @@
+import type { Operation } from "./history.ts";
+
+/**
+ * All that a history tells of one version of one key. An `id` of undefined stands for "nothing was
+ * ever known", which every key begins with: it counts as written everywhere before all else.
+ */
+export class VersionHistory {
+  readonly id: string | undefined;
+  readonly attempts: Operation[] = [];
+  /** The gets that returned it. */
+  readonly reads: Operation[] = [];
+  /** Earliest call of any attempt. */
+  attemptedAt = Infinity;
+  /** Earliest call of an attempt that was not proven without effect; -Infinity while there is none. */
+  call = -Infinity;
+  /** How many attempts were not proven without effect. */
+  effective = 0;
+  /** End of the earliest acknowledgement. */
+  ackedAt = Infinity;
+  ackedBy: Operation | undefined;
+  /** W of that acknowledgement: so many replicas hold the version or something newer. */
+  w = 0;
+  /**
+   * The least W with which an earlier write must have been acknowledged for the learn round of this
+   * one to be certain to meet it: L + W > N with L = N + 1 − min(R, W). Infinity: no W suffices, the
+   * request asks for R + W ≤ N and may learn from fewer than L.
+   */
+  learnsFrom = 0;
+  /** No attempt renounced durability: what power loss may take is not promised to be seen again. */
+  sync = true;
+  stamp: number | undefined;
+  stampedBy: Operation | undefined;
+
+  constructor(id: string | undefined) {
+    this.id = id;
+    if (id !== undefined) return;
+    this.ackedAt = -Infinity;
+    this.w = Infinity;
+    this.stamp = -Infinity;
+  }
+
+  attempt(operation: Operation): void {
+    const { call, end, outcome, n, r, w } = operation;
+    this.attempts.push(operation);
+    if (call < this.attemptedAt) this.attemptedAt = call;
+    if (outcome === "not-applied") return;
+    if (this.effective === 0 || call < this.call) this.call = call;
+    this.effective += 1;
+    this.learnsFrom = Math.max(this.learnsFrom, r + w > n ? Math.min(r, w) : Infinity);
+    if (operation.durability === "async") this.sync = false;
+    if (outcome === "ok" && (end ?? Infinity) < this.ackedAt) {
+      this.ackedAt = end ?? Infinity;
+      this.ackedBy = operation;
+      this.w = w;
+    }
+    this.#tellStamp(operation);
+  }
+
+  read(operation: Operation): void {
+    this.reads.push(operation);
+    this.#tellStamp(operation);
+  }
+
+  #tellStamp(operation: Operation): void {
+    if (this.stamp !== undefined || operation.stamp === undefined) return;
+    this.stamp = operation.stamp;
+    this.stampedBy = operation;
+  }
+}
+
+/**
+ * Whether `earlier` is certainly older than `later`, by times alone (I5): it was acknowledged before
+ * the other was called, so the other's learn round met it and stamped above it. That the later write
+ * was acknowledged in turn is not needed: it minted after it had learned.
+ */
+export function precedes(earlier: VersionHistory, later: VersionHistory): boolean {
+  return earlier.sync && earlier.ackedAt < later.call && earlier.w >= later.learnsFrom;
+}

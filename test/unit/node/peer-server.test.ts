@@ -1,0 +1,199 @@
+import { describe, expect, test } from "vitest";
+import { hex, utf8 } from "../../../src/core/bytes.ts";
+import { ByteWriter } from "../../../src/core/codec.ts";
+import { parsePeers } from "../../../src/core/config.ts";
+import { stampOfMs } from "../../../src/core/hlc.ts";
+import { firstClusterDocument } from "../../../src/core/layout/cluster-document.ts";
+import {
+  decodeLearnAnswer,
+  decodeReadAnswer,
+  decodeWriteAnswer,
+  encodeRequest,
+} from "../../../src/core/messages.ts";
+import type { PeerRequest } from "../../../src/core/messages.ts";
+import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
+import { PeerServer } from "../../../src/node/peers/peer-server.ts";
+import { VirtualTime } from "../../../src/testing/virtual-clock.ts";
+import { drain } from "../../support/virtual-cluster.ts";
+import { addressOf, writeOf } from "./support.ts";
+
+const DOCUMENT = firstClusterDocument(parsePeers("n1=n1:1,n2=n2:1,n3=n3:1"));
+const KEY = addressOf("k");
+const WRITE = writeOf("k", "value");
+
+/** Notes what the replica is asked; `replica` decides what it answers. */
+function bench(replica: Partial<PeerHandler> = {}) {
+  const time = new VirtualTime({ drain });
+  const asked: unknown[][] = [];
+  const noted: PeerHandler = {
+    read(key, deadline, onAnswer) {
+      asked.push(["read", key, deadline]);
+      replica.read?.(key, deadline, onAnswer);
+    },
+    learn(key, deadline, onAnswer) {
+      asked.push(["learn", key, deadline]);
+      replica.learn?.(key, deadline, onAnswer);
+    },
+    write(write, deadline, onAnswer) {
+      asked.push(["write", write.key, deadline, write.durability, write.record.bytes]);
+      replica.write?.(write, deadline, onAnswer);
+    },
+  };
+  const server = new PeerServer({
+    clock: time.clock(),
+    replica: noted,
+    document: () => DOCUMENT,
+  });
+  const answers: Uint8Array[] = [];
+  return {
+    time,
+    asked,
+    answers,
+    handle: (payload: Uint8Array) =>
+      server.handle(payload, (encode) => {
+        const writer = new ByteWriter();
+        encode(writer);
+        answers.push(writer.written());
+      }),
+  };
+}
+
+function encoded(
+  request: PeerRequest,
+  { remainingMs = 1_000, epoch = DOCUMENT.layout.epoch } = {},
+): Uint8Array {
+  const writer = new ByteWriter();
+  encodeRequest(writer, { epoch, documentVersion: 1, remainingMs }, request);
+  return Uint8Array.from(writer.written());
+}
+
+const REQUESTS: readonly PeerRequest[] = [
+  { kind: "read", key: KEY },
+  { kind: "learn", key: KEY },
+  { kind: "write", key: KEY, record: WRITE.record, durability: "sync" },
+  { kind: "write", key: KEY, record: WRITE.record, durability: "async" },
+];
+
+describe("a request that is whole", () => {
+  test.each(REQUESTS)("reaches the replica: $kind", (request) => {
+    const { handle, asked } = bench();
+    handle(encoded(request));
+    expect(asked).toHaveLength(1);
+    const [kind, key, , durability, bytes] = asked[0] ?? [];
+    expect([kind, Buffer.from(key as Uint8Array)]).toEqual([request.kind, Buffer.from(KEY)]);
+    expect(durability).toBe(request.kind === "write" ? request.durability : undefined);
+    const sent = request.kind === "write" ? Buffer.from(WRITE.record.bytes) : undefined;
+    expect(bytes === undefined ? undefined : Buffer.from(bytes as Uint8Array)).toEqual(sent);
+  });
+
+  test.each(REQUESTS)(
+    "what remains of its time becomes a deadline of this clock: $kind",
+    async (request) => {
+      const { handle, asked, time } = bench();
+      await time.advance(5_000);
+      handle(encoded(request, { remainingMs: 250 }));
+      handle(encoded(request, { remainingMs: 0 }));
+      handle(encoded(request, { remainingMs: 0.25 }));
+      // Rounded up: a replica does not give up earlier than its coordinator.
+      expect(asked.map(([, , deadline]) => deadline)).toEqual([5_250, 5_000, 5_001]);
+    },
+  );
+
+  test("answers go back as the replica gave them, later too", () => {
+    const later: (() => void)[] = [];
+    const { handle, answers } = bench({
+      read: (_key, _deadline, onAnswer) => onAnswer({ kind: "ok", value: WRITE.record }),
+      learn: (_key, _deadline, onAnswer) => {
+        later.push(() => onAnswer({ kind: "ok", value: stampOfMs(9) }));
+      },
+      write: (_write, _deadline, onAnswer) => onAnswer({ kind: "ok", value: "applied" }),
+    });
+    for (const request of REQUESTS.slice(0, 3)) handle(encoded(request));
+    const [read, write] = answers;
+    expect(decodeReadAnswer(read ?? utf8(""), KEY)).toMatchObject({
+      kind: "ok",
+      value: { stamp: WRITE.record.stamp },
+    });
+    expect(decodeWriteAnswer(write ?? utf8(""))).toEqual({ kind: "ok", value: "applied" });
+    for (const act of later) act();
+    expect(decodeLearnAnswer(answers[2] ?? utf8(""))).toEqual({ kind: "ok", value: stampOfMs(9) });
+  });
+
+  test.each([
+    { kind: "refused", reason: "overloaded" },
+    { kind: "refused", reason: "damaged-record" },
+    { kind: "unknown", reason: "storage-error" },
+  ] as const)("a failure goes back with its reason: $reason", (failure) => {
+    const fail = (_a: unknown, _b: unknown, onAnswer: (answer: typeof failure) => void) =>
+      onAnswer(failure);
+    const { handle, answers } = bench({ read: fail, learn: fail, write: fail });
+    for (const request of REQUESTS) handle(encoded(request));
+    expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(REQUESTS.map(() => failure));
+  });
+});
+
+describe("a request that must not be done", () => {
+  const damaged = { kind: "refused", reason: "damaged-message" };
+
+  test.each(REQUESTS)("cut short anywhere: damaged-message ($kind)", (request) => {
+    const whole = encoded(request);
+    const { handle, answers, asked } = bench();
+    for (let length = 0; length < whole.byteLength; length++) handle(whole.slice(0, length));
+    expect(asked).toEqual([]);
+    expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(
+      Array.from({ length: whole.byteLength }, () => damaged),
+    );
+  });
+
+  test.each(REQUESTS)("with bytes left over: damaged-message ($kind)", (request) => {
+    const { handle, answers, asked } = bench();
+    handle(Buffer.concat([encoded(request), Buffer.of(0)]));
+    expect(asked).toEqual([]);
+    expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual([damaged]);
+  });
+
+  test("a flipped bit in a write never reaches the replica as another record or key", () => {
+    const whole = encoded({ kind: "write", key: KEY, record: WRITE.record, durability: "sync" });
+    const { handle, asked } = bench();
+    for (let bit = 0; bit < whole.byteLength * 8; bit++) {
+      const flipped = Uint8Array.from(whole);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      handle(flipped);
+    }
+    // What is left is bits of the kind, of the remaining time and of the document's version.
+    const records = asked.filter(([kind]) => kind === "write").map((write) => write[4]);
+    expect(new Set(asked.map(([, key]) => hex(key as Uint8Array)))).toEqual(new Set([hex(KEY)]));
+    expect(new Set(records.map((bytes) => hex(bytes as Uint8Array)))).toEqual(
+      new Set([hex(WRITE.record.bytes)]),
+    );
+  });
+
+  test.each([
+    ["an unknown kind", 0],
+    ["another unknown kind", 99],
+  ])("%s: damaged-message", (_name, kind) => {
+    const payload = encoded({ kind: "read", key: KEY });
+    payload[0] = kind;
+    const { handle, answers, asked } = bench();
+    handle(payload);
+    expect(asked).toEqual([]);
+    expect(decodeReadAnswer(answers[0] ?? utf8(""), KEY)).toEqual(damaged);
+  });
+
+  test("under another epoch, by number or by hash: epoch-mismatch", () => {
+    const { number, hash } = DOCUMENT.layout.epoch;
+    const { handle, answers, asked } = bench();
+    const epochs = [
+      { number: number + 1, hash },
+      { number, hash: (hash ^ 1) >>> 0 },
+    ];
+    for (const request of REQUESTS) {
+      for (const epoch of epochs) handle(encoded(request, { epoch }));
+    }
+    expect(asked).toEqual([]);
+    expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(
+      answers.map(() => ({ kind: "refused", reason: "epoch-mismatch" })),
+    );
+    expect(answers).toHaveLength(8);
+  });
+});
