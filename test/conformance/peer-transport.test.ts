@@ -348,7 +348,7 @@ describe("a peer port lives through what strangers and broken peers send", () =>
     await using fake = await openFakePeer({
       serve: (socket) =>
         socket.on("data", (chunk: Buffer) => {
-          const correlation = chunk.readUInt32BE(4);
+          const correlation = chunk.readUInt32BE(8);
           socket.write(
             Buffer.concat([
               frame((correlation + 7) >>> 0, utf8("a stranger's")),

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
@@ -32,12 +33,14 @@ export function introduction(from: NodeId, to: NodeId, members: readonly Member[
   return introductionHeaders({ from, to, clusterId: CLUSTER, epoch, nonce });
 }
 
-/** A frame as it travels: length, correlation, payload. */
+/** A frame as it travels: length, checksum, correlation, payload. */
 export function frame(correlation: number, payload: Uint8Array): Buffer {
-  const header = Buffer.alloc(8);
+  const header = Buffer.alloc(12);
   header.writeUInt32BE(4 + payload.byteLength, 0);
-  header.writeUInt32BE(correlation, 4);
-  return Buffer.concat([header, payload]);
+  header.writeUInt32BE(correlation, 8);
+  const whole = Buffer.concat([header, payload]);
+  whole.writeUInt32BE(crc32(whole.subarray(8)), 4);
+  return whole;
 }
 
 /** Dials a peer port byte by byte, well-behaved or not. */

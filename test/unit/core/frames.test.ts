@@ -1,27 +1,31 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DecodeError } from "../../../src/core/codec.ts";
-import { FRAME_HEADER_BYTES, FrameSplitter } from "../../../src/core/frames.ts";
-import { bytes } from "./support/arbitraries.ts";
+import { ByteWriter, DecodeError } from "../../../src/core/codec.ts";
+import { appendFrame, FrameSplitter } from "../../../src/core/frames.ts";
+import { crc32 } from "../../../src/core/hash.ts";
+import { bytes, withBitFlipped } from "./support/arbitraries.ts";
 import { forAll } from "./support/for-all.ts";
 
 const FRAME_BYTES_MAX = 300;
+const HEADER_BYTES = 8;
 
+const u32 = (value: number): number[] => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255);
+
+/** The layout of the doc comment, byte by byte. */
 function framed(body: Uint8Array): number[] {
-  const length = body.byteLength;
-  return [length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255, ...body];
+  return [...u32(body.byteLength), ...u32(crc32(body)), ...body];
 }
 
 /** Everything that arrived is kept, and cut from its beginning each time. */
 function naiveFrames(arrived: readonly number[]): number[][] {
   const frames: number[][] = [];
   let rest = [...arrived];
-  while (rest.length >= 4) {
+  while (rest.length >= HEADER_BYTES) {
     const [a = 0, b = 0, c = 0, d = 0] = rest;
-    const length = ((a * 256 + b) * 256 + c) * 256 + d;
-    if (rest.length < 4 + length) break;
-    frames.push(rest.slice(4, 4 + length));
-    rest = rest.slice(4 + length);
+    const end = HEADER_BYTES + ((a * 256 + b) * 256 + c) * 256 + d;
+    if (rest.length < end) break;
+    frames.push(rest.slice(HEADER_BYTES, end));
+    rest = rest.slice(end);
   }
   return frames;
 }
@@ -110,22 +114,31 @@ describe("FrameSplitter", () => {
     largest.push(Uint8Array.from(framed(new Uint8Array(FRAME_BYTES_MAX))));
     expect(largest.next()?.byteLength).toBe(FRAME_BYTES_MAX);
 
-    const tooLarge = framed(new Uint8Array(FRAME_BYTES_MAX + 1)).slice(0, FRAME_HEADER_BYTES);
+    const tooLarge = framed(new Uint8Array(FRAME_BYTES_MAX + 1)).slice(0, HEADER_BYTES);
     const splitter = new FrameSplitter({ frameBytesMax: FRAME_BYTES_MAX });
-    for (const byte of tooLarge.slice(0, 3)) {
+    for (const byte of tooLarge.slice(0, HEADER_BYTES - 1)) {
       splitter.push(Uint8Array.of(byte));
       expect(splitter.next()).toBeUndefined();
     }
-    splitter.push(Uint8Array.from(tooLarge.slice(3)));
+    splitter.push(Uint8Array.from(tooLarge.slice(HEADER_BYTES - 1)));
     expect(() => splitter.next()).toThrow(DecodeError);
   });
 
   test("a length of 2^32 - 1 is refused, after frames that were whole", () => {
     const splitter = new FrameSplitter({ frameBytesMax: FRAME_BYTES_MAX });
-    splitter.push(Uint8Array.from([...framed(Uint8Array.of(7)), 255, 255, 255, 255, 0]));
+    splitter.push(Uint8Array.from([...framed(Uint8Array.of(7)), 255, 255, 255, 255, 0, 0, 0, 0]));
     expect([...(splitter.next() ?? [])]).toEqual([7]);
     expect(() => splitter.next()).toThrow(DecodeError);
     expect(() => splitter.next()).toThrow(DecodeError);
+  });
+
+  test("every flip of one bit of checksum or body is refused", () => {
+    const frame = Uint8Array.from(framed(Uint8Array.of(1, 2, 3)));
+    for (let bit = 4 * 8; bit < frame.byteLength * 8; bit++) {
+      const splitter = new FrameSplitter({ frameBytesMax: FRAME_BYTES_MAX });
+      splitter.push(withBitFlipped(frame, bit));
+      expect(() => splitter.next()).toThrow(DecodeError);
+    }
   });
 
   test("an empty frame is a frame, no chunk is not", () => {
@@ -133,8 +146,19 @@ describe("FrameSplitter", () => {
     expect(splitter.next()).toBeUndefined();
     splitter.push(Uint8Array.of());
     expect(splitter.next()).toBeUndefined();
-    splitter.push(Uint8Array.of(0, 0, 0, 0));
+    splitter.push(new Uint8Array(HEADER_BYTES));
     expect(splitter.next()?.byteLength).toBe(0);
     expect(splitter.next()).toBeUndefined();
+  });
+});
+
+describe("appendFrame", () => {
+  test("writes the layout of the contract, behind whatever was written before", () => {
+    forAll([bytes({ maxLength: 300 }), fc.nat({ max: 20 })], (body, before) => {
+      const writer = new ByteWriter(8);
+      for (let i = 0; i < before; i++) writer.u8(7);
+      appendFrame(writer, (it) => it.bytes(body));
+      expect([...writer.written()]).toEqual([...Array<number>(before).fill(7), ...framed(body)]);
+    });
   });
 });

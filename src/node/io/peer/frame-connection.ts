@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { ByteReader, ByteWriter } from "../../../core/codec.ts";
-import { FRAME_HEADER_BYTES, FrameSplitter } from "../../../core/frames.ts";
+import { appendFrame, FrameSplitter } from "../../../core/frames.ts";
 
 const CORRELATION_BYTES = 4;
 /** Turns of the event loop for which a frame may wait for others. */
@@ -16,9 +16,9 @@ interface FrameHandler {
 }
 
 /**
- * Frames over one upgraded socket:
+ * Frames over one upgraded socket. A body is
  *
- *     length, 4 bytes | correlation, 4 bytes | payload
+ *     correlation, 4 bytes | payload
  *
  * An answer repeats the correlation of its request. What is appended together leaves in one write.
  */
@@ -54,11 +54,10 @@ export class FrameConnection {
 
   append(correlation: number, encode: (writer: ByteWriter) => void): void {
     if (this.#closed) return;
-    const start = this.#writer.length;
-    this.#writer.u32(0);
-    this.#writer.u32(correlation);
-    encode(this.#writer);
-    this.#writer.patchU32(start, this.#writer.length - start - FRAME_HEADER_BYTES);
+    appendFrame(this.#writer, (writer) => {
+      writer.u32(correlation);
+      encode(writer);
+    });
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
       setImmediate(() => this.#gather(this.#writer.length, GATHER_TURNS_MAX));
