@@ -29,11 +29,11 @@ export class Deadline {
 
   /** What the promise comes to, unless the deadline passes first. */
   race<T>(promise: Promise<T>): Promise<T | "deadline"> {
-    if (this.#passed) return Promise.resolve("deadline");
     return new Promise((resolve, reject) => {
-      this.onPass(() => resolve("deadline"));
-      const over = (): void => this.onPass(undefined);
-      promise.finally(over).then(resolve, reject);
+      if (this.#passed) resolve("deadline");
+      else this.onPass(() => resolve("deadline"));
+      // Also when it is too late: somebody must hear of a failure, or the process would end by it.
+      promise.finally(() => this.onPass(undefined)).then(resolve, reject);
     });
   }
 

@@ -18,11 +18,12 @@ export type ReadAction =
 
 /**
  * Replicas that must hold a version before a read may return it: W, so that it survives what an
- * acknowledged write survives, and enough to meet every later read quorum (I4). This is the
+ * acknowledged write survives; N − R + 1, to meet every later read of the same R; and R itself, as
+ * many as hold it when all answers agree, to meet every later read with R' > N − R (I4). This is the
  * write-back of Attiya, Bar-Noy and Dolev (JACM 1995), skipped when all R answers agree.
  */
 export function writeBackQuorumSize({ n, r, w }: { n: number; r: number; w: number }): number {
-  return Math.max(w, n - r + 1);
+  return Math.max(w, n - r + 1, r);
 }
 
 /** Collects the full records of one read. */

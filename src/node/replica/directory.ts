@@ -85,17 +85,30 @@ function identityWrite(identity: Identity): StorageWrite {
 
 function parseIdentity(bytes: Uint8Array): Identity {
   const value = unseal(IDENTITY_KEY, bytes);
+  // First of all, because a newer format may have other fields.
+  const format = formatOf(value);
+  if (format !== undefined && format > FORMAT) {
+    throw new KvError(
+      "directory-refused",
+      `the data directory has format ${format}; this version reads up to ${FORMAT}`,
+    );
+  }
   if (!isIdentity(value)) {
     throw new KvError("directory-damaged", "the directory's identity entry is damaged");
   }
   return value;
 }
 
+function formatOf(value: unknown): number | undefined {
+  if (typeof value !== "object" || value === null || !("format" in value)) return undefined;
+  return typeof value.format === "number" ? value.format : undefined;
+}
+
 function isIdentity(value: unknown): value is Identity {
   if (typeof value !== "object" || value === null) return false;
   const fields = new Map<string, unknown>(Object.entries(value));
   return (
-    typeof fields.get("format") === "number" &&
+    fields.get("format") === FORMAT &&
     typeof fields.get("clusterId") === "string" &&
     typeof fields.get("nodeId") === "string" &&
     typeof fields.get("directoryId") === "string" &&
@@ -116,9 +129,6 @@ function checkOwner(identity: Identity, mine: { clusterId: string; nodeId: strin
   const refuse = (what: string): never => {
     throw new KvError("directory-refused", `the data directory ${what}`);
   };
-  if (identity.format > FORMAT) {
-    refuse(`has format ${identity.format}; this version reads up to ${FORMAT}`);
-  }
   if (identity.clusterId !== mine.clusterId) {
     refuse(`belongs to cluster '${identity.clusterId}', not '${mine.clusterId}'`);
   }

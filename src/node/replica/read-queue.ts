@@ -39,13 +39,13 @@ export class ReadQueue {
     onAnswer: (answer: Answer<KvRecord | undefined>) => void,
   ): void {
     const { cache, clock, telemetry } = this.#modules;
+    if (clock.now() > deadline) {
+      onAnswer({ kind: "refused", reason: "expired" });
+      return;
+    }
     const cached = cache.lookUp(key);
     if (cached !== undefined) {
       onAnswer({ kind: "ok", value: cached.record });
-      return;
-    }
-    if (clock.now() > deadline) {
-      onAnswer({ kind: "refused", reason: "expired" });
       return;
     }
     if (this.#outstanding >= this.#readQueueMax) {

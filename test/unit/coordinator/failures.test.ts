@@ -80,6 +80,7 @@ describe("one node of three down (N=3 R=W=2)", () => {
     await cluster.run(n1.get(key));
     expect(cluster.requests.map(({ to }) => to)).toEqual(["n3"]);
     expect(cluster.time.now() - begun).toBe(2 * LATENCY_MS);
+    expect(n1.telemetry.count("spareRequests", "read")).toBe(1);
   });
 
   test.each(["getMany", "overload"])(
@@ -182,6 +183,22 @@ describe("two nodes of three down (N=3 R=W=2)", () => {
     const cluster = await alone();
     await cluster.run(cluster.node(1).put("k", "value", { w: 1 }));
     expect(valueOf(await cluster.run(cluster.node(1).get("k", { r: 1 })))).toBe("value");
+  });
+
+  test("w=1 where that promises no reads: silence of the others costs spareDelayMs, not the write", async () => {
+    const cluster = await VirtualCluster.open();
+    cluster.silence([cluster.node(2), cluster.node(3)]);
+    const begun = cluster.time.now();
+    const written = await cluster.run(cluster.node(1).put("k", "value", { w: 1 }));
+    expect(cluster.time.now() - begun).toBe(SPARE_DELAY_MS);
+    expect(written.quorum).toMatchObject({ needed: 1, acked: 1 });
+  });
+
+  test("w=1 where reads rely on it (R=3): the write waits for its learn quorum in vain", async () => {
+    const cluster = await VirtualCluster.open({ bucket: { r: 3, w: 1 } });
+    cluster.silence([cluster.node(2), cluster.node(3)]);
+    const write = cluster.node(1).put("k", "value", { timeoutMs: TIMEOUT_MS });
+    expect((await cluster.errorOf(write)).code).toBe("write-unavailable");
   });
 
   test("silent instead of cut: the read is read-timeout, the write not-applied, at the deadline", async () => {

@@ -53,18 +53,16 @@ describe("stopping and starting", () => {
     }
   });
 
-  test("idle waits for operations in flight, and for none when there are none", async () => {
+  test("idle waits for operations in flight, whoever asks, and for none when there are none", async () => {
     const cluster = await VirtualCluster.open();
     const node = cluster.node(1);
-    await cluster.run(node.stop());
-    await cluster.run(node.start());
-    await cluster.connected();
+    await cluster.run(node.idle());
     cluster.fate = () => [100];
     const order: string[] = [];
     const write = node.put("k", "v").then(() => order.push("write"));
-    const stop = node.stop().then(() => order.push("stop"));
-    await cluster.run(Promise.all([write, stop]));
-    expect(order).toEqual(["write", "stop"]);
+    const idle = [node.idle(), node.idle()].map((each) => each.then(() => order.push("idle")));
+    await cluster.run(Promise.all([write, ...idle]));
+    expect(order).toEqual(["write", "idle", "idle"]);
   });
 });
 

@@ -62,6 +62,14 @@ describe("the actor of a directory", () => {
     }
   });
 
+  test("stays over a clean stop after which the power went", async () => {
+    const disk = new MemoryDisk();
+    const first = await open(disk);
+    await first.end("close");
+    disk.losePower();
+    expect((await open(disk)).directory.actor).toBe(first.directory.actor);
+  });
+
   test.each(["kill", "losePower"] as const)(
     "changes by one epoch with every start after a death (%s), also right after a clean one",
     async (death) => {

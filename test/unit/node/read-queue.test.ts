@@ -45,8 +45,8 @@ describe("reads", () => {
     const bench = await holding({ a: "1" });
     let release: () => void = () => {};
     let calls = 0;
-    bench.disk.pause = () => {
-      calls += 1;
+    bench.disk.pause = (work) => {
+      if (work === "getMany") calls += 1;
       return calls > 1 ? Promise.resolve() : new Promise((resolve) => void (release = resolve));
     };
     const slow = bench.read("a");
@@ -128,9 +128,9 @@ describe("records that are kept in memory", () => {
     expect(bench.calls().getMany).toBe(1);
   });
 
-  test("a read after a commit sees it; one that began before sees it or what was there before", async () => {
+  test("what a read found before a commit is not kept over it, however late it comes", async () => {
     const bench = await holding({ a: "1" }, opts);
-    const release = bench.hold("getMany");
+    const release = bench.hold("handOver");
     const before = bench.read("a");
     await bench.settle();
     bench.disk.pause = () => Promise.resolve();
@@ -138,7 +138,7 @@ describe("records that are kept in memory", () => {
     await bench.settle();
     release();
     await bench.settle();
-    expect(["1", "2"]).toContain(valuesOf(before)[0]);
+    expect(valuesOf(before)).toEqual(["1"]);
     const after = bench.read("a");
     await bench.settle();
     expect(valuesOf(after)).toEqual(["2"]);

@@ -83,12 +83,22 @@ describe("no quorum is larger than it must be", () => {
     expect(larger).toEqual([]);
   });
 
-  test("one replica less in a write-back would miss some read quorum or fall below W", () => {
-    const larger = ALL.filter((it) => {
+  test("one replica less in a write-back would fall below W or miss some read with R + R' > N", () => {
+    const larger = ALL.filter(({ n, r }) => 2 * r > n).filter((it) => {
       const less = writeBackQuorumSize(it) - 1;
-      return less >= it.w && alwaysMeet(it.n, less, it.r);
+      const later = Array.from({ length: it.n }, (_, i) => i + 1).filter((r) => it.r + r > it.n);
+      return less >= it.w && later.every((r) => alwaysMeet(it.n, less, r));
     });
     expect(larger).toEqual([]);
+  });
+
+  test("a write-back meets every later read with R + R' > N, and no less do R equal answers", () => {
+    for (const it of ALL) {
+      for (let later = it.n - it.r + 1; later <= it.n; later++) {
+        expect(alwaysMeet(it.n, writeBackQuorumSize(it), later)).toBe(true);
+        expect(alwaysMeet(it.n, it.r, later)).toBe(true);
+      }
+    }
   });
 
   test("N=3 R=2 W=2 learns from 2 and writes back to 2", () => {
