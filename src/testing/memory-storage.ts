@@ -3,8 +3,11 @@ import { KvError } from "../core/errors.ts";
 import type { BatchOptions, Storage, StorageWrite } from "../ports/storage.ts";
 import { DiskImage } from "./disk-image.ts";
 
-/** The moments at which a call can be held up: a sync is the second half of a synced batch. */
-export type DiskWork = "getMany" | "batch" | "sync";
+/**
+ * The moments at which a call can be held up: before a `getMany` looks and before what it found is
+ * handed over, before a batch is written and before it is synced.
+ */
+export type DiskWork = "getMany" | "handOver" | "batch" | "sync";
 
 interface Fault {
   /** Whether the failed batch is there after a restart all the same. */
@@ -123,10 +126,9 @@ export class MemoryStorage implements Storage {
     return this.#call("getMany", false, async (fault) => {
       await this.#pause("getMany");
       if (fault !== undefined) throw new Error("injected: the read failed");
-      return keys.map((key) => {
-        const value = this.#image.get(key);
-        return value === undefined ? undefined : copyBytes(value);
-      });
+      const values = keys.map((key) => this.#image.get(key));
+      await this.#pause("handOver");
+      return values.map((value) => (value === undefined ? undefined : copyBytes(value)));
     });
   }
 

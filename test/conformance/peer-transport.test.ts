@@ -12,9 +12,12 @@ import type { Reply, RequestHandler } from "../../src/ports/transport.ts";
 import type { PeerTransport } from "../../src/node/io/peer/peer-transport.ts";
 import { proofOf } from "../../src/node/io/peer/handshake.ts";
 import { systemClock } from "../../src/node/io/system-clock.ts";
+import { drain } from "../support/virtual-cluster.ts";
 import { membersOnLoopback, openPeer, until, VALUE_BYTES_MAX } from "./support/peers.ts";
 import {
   frame,
+  framed,
+  frameHeader,
   introduction,
   openFakePeer,
   openRecordingProxy,
@@ -234,12 +237,20 @@ describe("proofs", () => {
     }
     const said = proxy.said();
     const upgradeAt = said.indexOf("GET /peer", 1);
+    const framesAt = said.indexOf("\r\n\r\n", upgradeAt) + 4;
     expect(upgradeAt).toBeGreaterThan(0);
-    expect(seen).toHaveLength(1);
-    for (const replay of [said.subarray(upgradeAt), said]) {
+    expect(framesAt).toBeGreaterThan(upgradeAt);
+    const offer = said.subarray(0, upgradeAt);
+    const upgrade = said.subarray(upgradeAt, framesAt);
+    for (const recorded of [[upgrade], [offer, upgrade], [said]]) {
       using raw = await RawDialler.open(two.address);
-      raw.socket.write(replay);
+      for (const part of recorded) {
+        raw.socket.write(part);
+        if (part === offer) await until("it is challenged", () => raw.received.includes("200 OK"));
+      }
       await until("it is refused", () => raw.received.includes("403 Forbidden"));
+      raw.socket.write(said.subarray(framesAt));
+      await until("the connection is closed", () => raw.closed);
       expect(raw.received.includes("101 Switching")).toBe(false);
     }
     expect(seen).toHaveLength(1);
@@ -284,35 +295,41 @@ describe("proofs", () => {
     await using _two = await openPeer(two, members, { secret, handler: () => (requests += 1) });
     const headers = introduction(ONE, TWO, members);
     using raw = await RawDialler.open(two.address);
-    raw.socket.write(Buffer.concat([Buffer.from(upgradeText(headers)), frame(1, utf8("a frame"))]));
+    const offer = await raw.offer(headers);
+    const challenge = offer.headers.get("kv-peer-challenge") ?? "";
+    const proof = proofOf("dialler", { secret, challenge, headers });
+    const upgrade = upgradeText({ ...headers, "kv-peer-proof": proof });
+    raw.socket.write(Buffer.concat([Buffer.from(upgrade), frame(1, utf8("a frame"))]));
     await until("it is refused", () => raw.received.includes("403"));
+    await until("the connection is closed", () => raw.closed);
     expect(requests).toBe(0);
   });
 });
 
 describe("a peer port lives through what strangers and broken peers send", () => {
   const BROKEN: readonly (readonly [string, Buffer])[] = [
-    ["a frame over the bound", Buffer.from([0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 1, 1, 2, 3])],
+    ["a frame far over the bound", frameHeader(2 ** 31)],
     ["a frame one byte over the bound", frameHeader(PAYLOAD_BYTES_MAX + 1)],
-    ["a frame too short for a correlation", Buffer.from([0, 0, 0, 2, 1, 2])],
-    ["a frame of no bytes", Buffer.from([0, 0, 0, 0])],
+    ["a frame too short for a correlation", framed(Buffer.from([1, 2]))],
+    ["a frame of no bytes", framed(Buffer.alloc(0))],
+    ["a damaged frame", damagedFrame()],
     ["text", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
   ];
 
   test.each(BROKEN)("%s closes that connection and no other", async (_name, bytes) => {
-    const { members, one, two } = await pair();
-    await using listener = await openPeer(two, members, { handler: echo });
-    await using dialler = await openPeer(one, members, { handler: echo });
+    const three = parseNodeId("n3");
+    const members = await membersOnLoopback([ONE, TWO, three]);
+    const [one, two] = members;
+    if (one === undefined || two === undefined) throw new Error("three members were asked for");
+    await using _two = await openPeer(two, members, { handler: echo });
+    await using dialler = await openPeer(one, members);
     await connected(dialler.transport, TWO);
     using raw = await RawDialler.open(two.address);
-    expect((await raw.shakeHands(introduction(ONE, TWO, members), undefined)).status).toBe(101);
+    expect((await raw.shakeHands(introduction(three, TWO, members), undefined)).status).toBe(101);
     raw.socket.write(bytes);
     await until("the connection is closed", () => raw.closed);
-    // The one it had displaced comes back by itself.
-    await connected(dialler.transport, TWO);
     expect(await echoOf(dialler.transport, TWO)).toBe(ECHOED);
-    await connected(listener.transport, ONE);
-    expect(await echoOf(listener.transport, ONE)).toBe(ECHOED);
+    expect(dialler.telemetry.count("peerConnections", TWO, "lost")).toBe(0);
   });
 
   test.each(BROKEN)(
@@ -501,6 +518,51 @@ describe("connections", () => {
     expect(dialler.transport.peerState(TWO).kind).toBe("connected");
   });
 
+  test("a peer that takes no answers is not answered without end", async () => {
+    const { members, two } = await pair();
+    const answer = new Uint8Array(VALUE_BYTES_MAX);
+    let answered = 0;
+    await using _two = await openPeer(two, members, {
+      peerQueueBytesMax: 2 * VALUE_BYTES_MAX,
+      handler: (_payload, send) => {
+        answered += 1;
+        send((writer) => writer.bytes(answer));
+      },
+    });
+    using greedy = await RawDialler.open(two.address);
+    await greedy.shakeHands(introduction(ONE, TWO, members), undefined);
+    greedy.socket.pause();
+    // Far more than the queue and the system's own buffers together.
+    for (let i = 0; i < 200; i++) {
+      greedy.socket.write(frame(i, utf8("more")));
+      await drain();
+    }
+    await turnsOfTheEventLoop(100);
+    expect(answered).toBeLessThan(100);
+  });
+
+  test("bytes that wait for a slow peer stay what they were while more are sent", async () => {
+    const { members, one } = await pair();
+    const received: Buffer[] = [];
+    await using slow = await openFakePeer({ serve: (socket) => socket.pause() });
+    await using dialler = await openPeer(one, rerouted(members, TWO, slow.address), {
+      peerSilenceMs: 60_000,
+    });
+    await connected(dialler.transport, TWO);
+    const payloads = Array.from({ length: 300 }, (_, i) => Buffer.alloc(40_000, i % 251));
+    for (const payload of payloads) {
+      ask(dialler.transport, TWO, payload);
+      await turnsOfTheEventLoop(8);
+    }
+    const [socket] = slow.sockets;
+    socket?.on("data", (chunk: Buffer) => received.push(chunk));
+    socket?.resume();
+    const expected = Buffer.concat(payloads.map((payload, i) => frame(i, payload)));
+    const arrived = () => received.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    await until("all have arrived", () => arrived() === expected.byteLength);
+    expect(Buffer.compare(Buffer.concat(received), expected)).toBe(0);
+  });
+
   test("of two connections of one peer the later one counts", async () => {
     const { members, two } = await pair();
     await using _two = await openPeer(two, members, { handler: echo });
@@ -576,14 +638,18 @@ function countWrites(): Disposable & { readonly byLocalPort: Map<number | undefi
   };
 }
 
+async function turnsOfTheEventLoop(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await drain();
+}
+
 /** Answers each frame with itself. */
 function answerAll(socket: Socket): void {
   socket.on("data", (chunk: Buffer) => socket.write(chunk));
 }
 
-/** The header of a frame whose payload is `bytes` long. */
-function frameHeader(bytes: number): Buffer {
-  const header = Buffer.alloc(8);
-  header.writeUInt32BE(4 + bytes, 0);
-  return header;
+/** Whole but for one bit of its payload. */
+function damagedFrame(): Buffer {
+  const bytes = frame(1, utf8("payload"));
+  bytes[bytes.byteLength - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  return bytes;
 }

@@ -18,7 +18,7 @@ export function rngSuite(name: string, makeRng: () => Rng): void {
       const second = rng.bytes(16);
       const secondKept = hex(second);
       second.fill(0);
-      rng.bytes(5_000);
+      for (let i = 0; i < 1_000; i++) rng.bytes(16);
       expect(hex(first)).toBe(kept);
       expect(hex(first)).not.toBe(secondKept);
     });

@@ -33,14 +33,27 @@ export function introduction(from: NodeId, to: NodeId, members: readonly Member[
   return introductionHeaders({ from, to, clusterId: CLUSTER, epoch, nonce });
 }
 
-/** A frame as it travels: length, checksum, correlation, payload. */
+/** A frame as it travels: length and checksum of its body, the body. */
+export function framed(body: Uint8Array): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt32BE(body.byteLength, 0);
+  header.writeUInt32BE(crc32(body), 4);
+  return Buffer.concat([header, body]);
+}
+
+/** A message: its correlation, its payload. */
 export function frame(correlation: number, payload: Uint8Array): Buffer {
-  const header = Buffer.alloc(12);
-  header.writeUInt32BE(4 + payload.byteLength, 0);
-  header.writeUInt32BE(correlation, 8);
-  const whole = Buffer.concat([header, payload]);
-  whole.writeUInt32BE(crc32(whole.subarray(8)), 4);
-  return whole;
+  const body = Buffer.alloc(4 + payload.byteLength);
+  body.writeUInt32BE(correlation, 0);
+  body.set(payload, 4);
+  return framed(body);
+}
+
+/** The beginning of a frame whose payload is `bytes` long. */
+export function frameHeader(bytes: number): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt32BE(4 + bytes, 0);
+  return header;
 }
 
 /** Dials a peer port byte by byte, well-behaved or not. */

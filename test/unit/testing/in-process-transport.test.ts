@@ -257,6 +257,29 @@ describe("lives of a node", () => {
     expect(payloads(alive)).toEqual(["alive"]);
   });
 
+  test("an answer that is given after the asker came back reaches neither of its lives", async () => {
+    const world = new World();
+    world.startOne();
+    const held: (() => void)[] = [];
+    world.startTwo((payload, answer) => {
+      held.push(() => answer((writer) => writer.bytes(payload)));
+    });
+    await world.connected();
+    const dead = world.ask("dead");
+    await world.time.runUntil(() => held.length === 1);
+    world.network.leave(ONE);
+    world.oneClock.stop();
+    world.startOne();
+    await world.connected();
+    const alive = world.ask("alive");
+    held[0]?.();
+    await world.time.advance(100);
+    expect([dead, alive]).toEqual([[], []]);
+    held[1]?.();
+    await world.time.advance(100);
+    expect([dead, payloads(alive)]).toEqual([[], ["alive"]]);
+  });
+
   test("a paused node keeps its connections for as long as nobody is kept waiting", async () => {
     const world = await World.open();
     world.twoClock.pause();
