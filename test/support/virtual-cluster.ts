@@ -226,7 +226,7 @@ export class VirtualNode {
 
   /** As production stops: no operation is in flight any more. */
   async stop(): Promise<void> {
-    await this.#running.idle();
+    await this.idle();
     await this.#running.close();
     await this.#storage?.close();
     this.#node = undefined;
@@ -246,8 +246,9 @@ export class VirtualNode {
     this.disk.losePower(keep);
   }
 
-  close(): Promise<void> {
-    return this.#running.close();
+  /** Resolves when no operation of a client is in flight here. */
+  idle(): Promise<void> {
+    return this.#running.idle();
   }
 
   sees(peer: VirtualNode): boolean {

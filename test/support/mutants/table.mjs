@@ -152,6 +152,21 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "write-back-forgets-smaller-reads",
+    {
+      breaks: "a read with R=N writes back to fewer replicas than a later read with R=1 needs (I4)",
+      seeds: 200,
+      checkers: ["monotonic-reads"],
+      edits: [
+        {
+          file: "src/core/quorum/read-quorum",
+          find: "return Math.max(w, n - r + 1, r);",
+          replace: "return Math.max(w, n - r + 1);",
+        },
+      ],
+    },
+  ],
+  [
     "write-back-waits-for-nobody",
     {
       breaks:
