@@ -169,7 +169,9 @@ export class CommitQueue {
     try {
       if (writes.length > 0) await storage.batch(writes, { sync });
     } catch (error) {
-      this.#fail(error, writers, puts);
+      // Writers of damaged records have their answer already.
+      const unanswered = commits.flatMap((commit) => commit.writers);
+      this.#fail(error, unanswered, puts);
       return;
     }
     this.#asyncCommitted ||= !sync && writes.length > 0;

@@ -271,6 +271,17 @@ describe("a storage that fails", () => {
     },
   );
 
+  test("a writer that was refused for a damaged record is not answered again when the batch fails", async () => {
+    const bench = await ReplicaBench.open();
+    bench.write(writeOf("bad", "v", 1));
+    await bench.settle();
+    bench.rot("bad");
+    bench.disk.fail("batch");
+    const answers = [bench.write(writeOf("bad", "newer", 5)), bench.write(writeOf("good", "v"))];
+    await bench.settle();
+    expect(answers).toEqual([refused("damaged-record"), unknown("storage-error")]);
+  });
+
   test("a failed batch that was applied shows after a restart: unknown was right", async () => {
     const bench = await ReplicaBench.open();
     bench.disk.fail("batch", { applied: true });
