@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * unit and conformance run in every `npm run verify`; e2e starts real processes and runs one file
+ * unit and conformance run in every `npm run verify`; sim runs whole clusters on virtual time; e2e starts real processes and runs one file
  * at a time, because two clusters at once on two cores would measure each other.
  */
 export default defineConfig({
@@ -15,6 +15,7 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
+      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
       {
         test: {
           name: "e2e",

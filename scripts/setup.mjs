@@ -47,6 +47,7 @@ once(
     "tsconfig.build.json",
     ...filesUnder("src"),
     ...filesUnder("bench"),
+    ...filesUnder("test/sim"),
   ],
   () => {
     console.error("building…");

@@ -1,4 +1,4 @@
-import type { Operation } from "./history.ts";
+import type { Operation, ReplicaRecord } from "./history.ts";
 
 /**
  * All that a history tells of one version of one key. An `id` of undefined stands for "nothing was
@@ -11,9 +11,10 @@ export class VersionHistory {
   readonly reads: Operation[] = [];
   /** Earliest call of any attempt. */
   attemptedAt = Infinity;
-  /** Earliest call of an attempt that was not proven without effect; -Infinity while there is none. */
+  /** The earliest called of the attempts that were not proven without effect, and its call. */
+  written: Operation | undefined;
   call = -Infinity;
-  /** How many attempts were not proven without effect. */
+  /** How many such attempts there are. */
   effective = 0;
   /** End of the earliest acknowledgement. */
   ackedAt = Infinity;
@@ -44,7 +45,10 @@ export class VersionHistory {
     this.attempts.push(operation);
     if (call < this.attemptedAt) this.attemptedAt = call;
     if (outcome === "not-applied") return;
-    if (this.effective === 0 || call < this.call) this.call = call;
+    if (this.written === undefined || call < this.call) {
+      this.written = operation;
+      this.call = call;
+    }
     this.effective += 1;
     this.learnsFrom = Math.max(this.learnsFrom, r + w > n ? Math.min(r, w) : Infinity);
     if (operation.durability === "async") this.sync = false;
@@ -56,9 +60,18 @@ export class VersionHistory {
     this.#tellStamp(operation);
   }
 
+  /** Whoever attempted it first, for evidence. */
+  get attempted(): Operation | undefined {
+    return this.written ?? this.attempts[0];
+  }
+
   read(operation: Operation): void {
     this.reads.push(operation);
     this.#tellStamp(operation);
+  }
+
+  hold(record: ReplicaRecord): void {
+    this.stamp ??= record.stamp;
   }
 
   #tellStamp(operation: Operation): void {

@@ -25,7 +25,7 @@ type SendAnswer = Parameters<RequestHandler>[1];
 
 const ONE = parseNodeId("n1");
 const TWO = parseNodeId("n2");
-const LIMITS: TransportLimits = { peerInFlightMax: 200, peerSilenceMs: 400 };
+const LIMITS: TransportLimits = { peerInFlightMax: 200, peerSilenceMs: 800 };
 const LONG_MS = 60_000;
 const MiB = 1024 * 1024;
 

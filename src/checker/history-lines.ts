@@ -1,0 +1,174 @@
+import type { History, Operation, ReplicaRecord, ReplicaState } from "./history.ts";
+import { LineReader } from "./line-reader.ts";
+
+/**
+ * A history as a file: one JSON object a line, so that a harness can append while it runs and a bug
+ * report is one file.
+ *
+ *     {"type":"history","format":1}
+ *     {"type":"operation","client":3,"key":"k1","kind":"put","call":12,"end":15,"outcome":"ok","version":"a7",…}
+ *     {"type":"replica","node":"n1"}
+ *     {"type":"record","node":"n1","key":"k1","version":"a7","stamp":77,"tombstone":false,"digest":"9f3c"}
+ *
+ * What is undefined is left out. A field that this format does not know is an error, not a comment: a
+ * misspelt `stamp` would otherwise leave promises unchecked. Blank lines are allowed.
+ */
+export const HISTORY_FORMAT = 1;
+
+export interface MalformedLine {
+  /** From 1. */
+  readonly line: number;
+  readonly problem: string;
+}
+
+export type ParsedHistory =
+  | { readonly kind: "history"; readonly history: History }
+  | { readonly kind: "malformed"; readonly lines: readonly MalformedLine[] };
+
+export function* historyLines({ operations, replicas }: History): Generator<string> {
+  yield JSON.stringify({ type: "history", format: HISTORY_FORMAT });
+  for (const operation of operations) yield operationLine(operation);
+  for (const replica of replicas) yield* replicaLines(replica);
+}
+
+/** For a harness that writes while it runs. */
+export function operationLine(operation: Operation): string {
+  return JSON.stringify({ type: "operation", ...operation });
+}
+
+export function* replicaLines({ node, records }: ReplicaState): Generator<string> {
+  yield JSON.stringify({ type: "replica", node });
+  for (const [key, record] of records) {
+    yield JSON.stringify({ type: "record", node, key, ...record });
+  }
+}
+
+/** All of it or, with every malformed line named, nothing: half a history proves nothing. */
+export function parseHistory(lines: Iterable<string>): ParsedHistory {
+  const parser = new Parser();
+  for (const line of lines) parser.take(line);
+  return parser.result();
+}
+
+class Parser {
+  readonly #operations: Operation[] = [];
+  readonly #replicas = new Map<string, Map<string, ReplicaRecord>>();
+  readonly #malformed: MalformedLine[] = [];
+  #line = 0;
+  #begun = false;
+
+  take(text: string): void {
+    this.#line += 1;
+    if (text.trim() === "") return;
+    const reader = LineReader.of(text);
+    if (reader === undefined) {
+      this.#refuse("no JSON object");
+      return;
+    }
+    const type = reader.text("type");
+    if (!this.#begun) {
+      this.#begun = true;
+      if (type !== "history") this.#refuse(`the first line is {"type":"history","format":1}`);
+      else this.#header(reader);
+      if (type === "history") return;
+    }
+    switch (type) {
+      case "operation":
+        this.#operation(reader);
+        return;
+      case "replica":
+        this.#replica(reader);
+        return;
+      case "record":
+        this.#record(reader);
+        return;
+      default:
+        this.#refuse(`type is one of "operation", "replica", "record"`);
+    }
+  }
+
+  result(): ParsedHistory {
+    if (!this.#begun) this.#refuse("the file is empty");
+    if (this.#malformed.length > 0) return { kind: "malformed", lines: this.#malformed };
+    const replicas = Array.from(this.#replicas, ([node, records]) => ({ node, records }));
+    return { kind: "history", history: { operations: this.#operations, replicas } };
+  }
+
+  #header(reader: LineReader): void {
+    const format = reader.integer("format", { least: 0 });
+    const problem =
+      reader.problem() ??
+      (format === HISTORY_FORMAT
+        ? undefined
+        : `format ${format} is not known, ${HISTORY_FORMAT} is`);
+    if (problem !== undefined) this.#refuse(problem);
+  }
+
+  #operation(reader: LineReader): void {
+    const n = reader.integer("n", { least: 1 });
+    const operation: Operation = {
+      client: reader.integer("client", { least: 0 }),
+      key: reader.text("key"),
+      kind: reader.oneOf("kind", ["put", "delete", "get"]),
+      call: reader.number("call"),
+      end: reader.numberOrNone("end"),
+      outcome: reader.oneOf("outcome", ["ok", "not-applied", "unknown"]),
+      version: reader.textOrNone("version"),
+      stamp: reader.numberOrNone("stamp"),
+      n,
+      r: reader.integer("r", { least: 1, most: n }),
+      w: reader.integer("w", { least: 1, most: n }),
+      durability: reader.oneOf("durability", ["sync", "async"]),
+    };
+    const problem = reader.problem() ?? contradiction(operation);
+    if (problem === undefined) this.#operations.push(operation);
+    else this.#refuse(problem);
+  }
+
+  #replica(reader: LineReader): void {
+    const node = reader.text("node");
+    const problem =
+      reader.problem() ??
+      (this.#replicas.has(node) ? `replica ${JSON.stringify(node)} was there before` : undefined);
+    if (problem === undefined) this.#replicas.set(node, new Map());
+    else this.#refuse(problem);
+  }
+
+  #record(reader: LineReader): void {
+    const node = reader.text("node");
+    const key = reader.text("key");
+    const record: ReplicaRecord = {
+      version: reader.text("version"),
+      stamp: reader.number("stamp"),
+      tombstone: reader.boolean("tombstone"),
+      digest: reader.text("digest"),
+    };
+    const records = this.#replicas.get(node);
+    const problem = reader.problem();
+    if (problem !== undefined) this.#refuse(problem);
+    else if (records === undefined) this.#refuse(`no replica ${JSON.stringify(node)} came before`);
+    else if (records.has(key)) this.#refuse(`${node} held key ${JSON.stringify(key)} before`);
+    else records.set(key, record);
+  }
+
+  #refuse(problem: string): void {
+    this.#malformed.push({ line: this.#line, problem });
+  }
+}
+
+/** What no client can have seen. */
+function contradiction({
+  kind,
+  call,
+  end,
+  outcome,
+  version,
+  stamp,
+}: Operation): string | undefined {
+  if (end !== undefined && end < call) return "end is before call";
+  if (outcome === "ok" && end === undefined) return "outcome ok needs an end";
+  if (kind !== "get") return version === undefined ? `a ${kind} needs a version` : undefined;
+  if (outcome !== "ok" && version !== undefined) return "a get without answer has no version";
+  if (version === undefined && stamp !== undefined) return "a stamp needs a version";
+  return undefined;
+}

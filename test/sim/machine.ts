@@ -1,0 +1,135 @@
+import type { Operations } from "../../src/ports/operations.ts";
+import type { NodeId } from "../../src/core/ids.ts";
+import { Node } from "../../src/node/node.ts";
+import type { NodeOptions } from "../../src/node/node.ts";
+import { InProcessTransport } from "../../src/testing/in-process-transport.ts";
+import type { InProcessOptions } from "../../src/testing/in-process-transport.ts";
+import { MemoryDisk } from "../../src/testing/memory-storage.ts";
+import type { MemoryStorage } from "../../src/testing/memory-storage.ts";
+import { RecordingTelemetry } from "../../src/testing/recording-telemetry.ts";
+import type { SeededRng } from "../../src/testing/seeded-rng.ts";
+import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
+import type { World } from "./world.ts";
+
+export type MachineOptions = NodeOptions & InProcessOptions;
+
+/** How long a restarted process takes before it opens its directory. */
+const BOOT_MS = 20;
+
+/**
+ * One machine: a disk, a wall clock and, most of the time, a process that runs production code. What
+ * kills a process is an event of the world, so it strikes between two events of the process, and
+ * nothing that the dead process had asked for ever settles.
+ */
+export class Machine {
+  readonly id: NodeId;
+  disk = new MemoryDisk();
+  /** Of the present life. */
+  telemetry = new RecordingTelemetry();
+  clock: VirtualClock;
+  lives = 0;
+  /** Storage errors and refused starts, as an operator would find them in the log. */
+  readonly incidents: string[] = [];
+  readonly #options: MachineOptions;
+  readonly #world: World;
+  readonly #rng: SeededRng;
+  #wallOffsetMs = 0;
+  #node: Node | undefined;
+  #up = false;
+
+  constructor(options: MachineOptions, world: World, rng: SeededRng) {
+    this.id = options.id;
+    this.#options = options;
+    this.#world = world;
+    this.#rng = rng;
+    this.clock = world.time.clock();
+  }
+
+  /** undefined while no process takes requests. */
+  get operations(): Operations | undefined {
+    return this.#node?.operations;
+  }
+
+  /** A process runs, or is starting. */
+  get isUp(): boolean {
+    return this.#up;
+  }
+
+  get isReady(): boolean {
+    return this.#node !== undefined;
+  }
+
+  sees(peer: NodeId): boolean {
+    return this.#node?.peerState(peer).kind === "connected";
+  }
+
+  get wallOffsetMs(): number {
+    return this.#wallOffsetMs;
+  }
+
+  set wallOffsetMs(offsetMs: number) {
+    this.#wallOffsetMs = offsetMs;
+    this.clock.wallOffsetMs = offsetMs;
+  }
+
+  start(): void {
+    if (this.#up) return;
+    this.#up = true;
+    this.lives += 1;
+    const life = this.lives;
+    this.clock = this.#world.time.clock({ wallOffsetMs: this.#wallOffsetMs });
+    this.telemetry = new RecordingTelemetry();
+    this.disk.pause = (work) => this.#world.diskWork(this, work);
+    this.clock.after(BOOT_MS, () => {
+      this.#open(life).catch((error: unknown) => {
+        if (life === this.lives) this.#fell(`start refused: ${String(error)}`);
+      });
+    });
+  }
+
+  async #open(life: number): Promise<void> {
+    const { network, document } = this.#world;
+    const { clock, telemetry } = this;
+    const storage: MemoryStorage = await this.disk.open();
+    const node = await Node.open(this.#options, {
+      clock,
+      telemetry,
+      storage,
+      document,
+      buggify: (point) => this.#world.buggify(this.id, point),
+      rng: this.#rng.fork(life),
+      openTransport: async (handler) =>
+        InProcessTransport.open(this.id, this.#options, { network, clock, telemetry, handler }),
+      onStorageError: (error) => {
+        if (life !== this.lives) return;
+        // As main.ts does: the process ends itself; a supervisor starts it again.
+        this.#world.time.after(0, () => {
+          if (life === this.lives) this.#fell(`storage error: ${String(error)}`);
+        });
+      },
+    });
+    if (life === this.lives) this.#node = node;
+  }
+
+  /** The process dies: its connections are reset, what it wrote stays. */
+  kill(): void {
+    if (!this.#up) return;
+    this.#up = false;
+    this.#node = undefined;
+    this.clock.stop();
+    this.disk.kill();
+    this.#world.network.leave(this.id);
+  }
+
+  /** The machine dies: of each log, `keep(unsynced)` of the unsynced batches stay. */
+  losePower(keep: (unsynced: number) => number): void {
+    this.kill();
+    this.disk.losePower(keep);
+  }
+
+  #fell(incident: string): void {
+    this.incidents.push(incident);
+    this.kill();
+    this.#world.restartLater(this);
+  }
+}

@@ -1,0 +1,201 @@
+import type { NodeId } from "../../src/core/ids.ts";
+import type { SeededRng } from "../../src/testing/seeded-rng.ts";
+import type { Machine } from "./machine.ts";
+import type { FaultKind } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+const FAULT_MS_MAX = 3_000;
+const SKEW_MS_MAX = 60_000;
+/** A clock that gains or loses a fifth, corrected so often. */
+const DRIFT_MAX = 0.2;
+const DRIFT_TURN_MS = 50;
+/** First byte of a record's address on a disk. */
+const KIND_RECORD = 0x72;
+const SLOW_LINK_MS_MAX = 200;
+const SLOW_DISK_MS_MAX = 150;
+
+/** Makes things go wrong, one after the other, each for a while. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #rng: SeededRng;
+  #over = false;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#rng = world.rng.fork("nemesis");
+    if (world.has("skew")) {
+      for (const machine of world.machines) machine.wallOffsetMs = this.#offsetMs();
+    }
+    this.#next();
+  }
+
+  /** Ends the schedule; {@link World.endFaults} and mending are the caller's. */
+  end(): void {
+    this.#over = true;
+  }
+
+  #next(): void {
+    const { time, scenario } = this.#world;
+    time.after(scenario.faultEveryMs * 2 * this.#rng.fraction(), () => {
+      if (this.#over) return;
+      const kinds = scenario.faults.filter((kind) => kind in ACTIONS);
+      const kind = kinds[this.#rng.below(Math.max(1, kinds.length))];
+      if (kind !== undefined) this.#strike(kind);
+      this.#next();
+    });
+  }
+
+  #strike(kind: FaultKind): void {
+    const { time, trace, sometimes } = this.#world;
+    trace.note(time.now(), `fault ${kind}`);
+    sometimes.note(`fault ${kind}`);
+    ACTIONS[kind]?.({
+      world: this.#world,
+      rng: this.#rng,
+      machine: this.#machine(),
+      offsetMs: () => this.#offsetMs(),
+      later: (action) => time.after(this.#rng.fraction() * FAULT_MS_MAX, action),
+    });
+  }
+
+  #machine(): Machine {
+    const { machines } = this.#world;
+    const machine = machines[this.#rng.below(machines.length)];
+    if (machine === undefined) throw new Error("a world has machines");
+    return machine;
+  }
+
+  #offsetMs(): number {
+    return Math.round((2 * this.#rng.fraction() - 1) * SKEW_MS_MAX);
+  }
+}
+
+interface Strike {
+  readonly world: World;
+  readonly rng: SeededRng;
+  readonly machine: Machine;
+  readonly offsetMs: () => number;
+  /** When the fault is over again; mending runs even after the schedule has ended. */
+  readonly later: (action: () => void) => void;
+}
+
+const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
+  cut({ world, rng, later }) {
+    const pairs = crossing(world, rng).flatMap(([a, b]) => [[a, b] as const, [b, a] as const]);
+    for (const [a, b] of pairs) world.network.cut(a, b);
+    later(() => {
+      for (const [a, b] of pairs) world.network.heal(a, b);
+    });
+  },
+  silence({ world, rng, later }) {
+    const both = rng.fraction() < 0.5;
+    const pairs = crossing(world, rng).flatMap(([a, b]) =>
+      both ? [[a, b] as const, [b, a] as const] : [[a, b] as const],
+    );
+    for (const [a, b] of pairs) world.network.setFate(a, b, () => []);
+    later(() => {
+      for (const [a, b] of pairs) world.network.setFate(a, b, undefined);
+    });
+  },
+  "slow-link"({ world, rng, machine, later }) {
+    const other = world.machines[rng.below(world.machines.length)];
+    if (other === undefined || other === machine) return;
+    const link = `${machine.id} ${other.id}`;
+    world.slowLinks.set(link, rng.fraction() * SLOW_LINK_MS_MAX);
+    later(() => world.slowLinks.delete(link));
+  },
+  kill({ world, machine }) {
+    if (!machine.isUp) return;
+    machine.kill();
+    world.restartLater(machine);
+  },
+  power({ world, rng, machine }) {
+    if (machine.isUp) losePower(world, rng, machine);
+  },
+  "power-all"({ world, rng }) {
+    for (const machine of world.machines) if (machine.isUp) losePower(world, rng, machine);
+  },
+  pause({ machine, later }) {
+    const { clock } = machine;
+    clock.pause();
+    later(() => clock.resume());
+  },
+  jump({ machine, offsetMs }) {
+    machine.wallOffsetMs = offsetMs();
+  },
+  drift({ world, rng, machine, later }) {
+    const rate = (rng.fraction() - 0.5) * 2 * DRIFT_MAX;
+    let over = false;
+    const turn = (): void => {
+      if (over) return;
+      machine.wallOffsetMs += Math.round(rate * DRIFT_TURN_MS);
+      world.time.after(DRIFT_TURN_MS, turn);
+    };
+    turn();
+    later(() => {
+      over = true;
+    });
+  },
+  "slow-disk"({ world, rng, machine, later }) {
+    world.slowDisks.set(machine, rng.fraction() * SLOW_DISK_MS_MAX);
+    later(() => world.slowDisks.delete(machine));
+  },
+  rotate({ machine }) {
+    machine.disk.rotateLog();
+  },
+  "io-error"({ rng, machine }) {
+    if (machine.isReady) machine.disk.fail("batch", { applied: rng.fraction() < 0.5 });
+  },
+  "disk-full"({ machine, later }) {
+    const { disk } = machine;
+    disk.fail("batch", { times: Number.POSITIVE_INFINITY });
+    later(() => disk.fail("batch", { times: 0 }));
+  },
+  "bit-rot"({ world, rng }) {
+    const rotting = world.machines[0];
+    // One disk may lose data only where another one has to hold it too.
+    if (rotting === undefined || world.scenario.w < 2) return;
+    const records = rotting.disk.entries().filter(([key]) => key[0] === KIND_RECORD);
+    const [key, value] = records[rng.below(Math.max(1, records.length))] ?? [];
+    if (key === undefined || value === undefined) return;
+    const rotten = Uint8Array.from(value);
+    const at = rng.below(rotten.byteLength);
+    rotten[at] = (rotten[at] ?? 0) ^ (1 << rng.below(8));
+    rotting.disk.overwrite(key, rotten);
+  },
+  swap({ world, rng, machine, later }) {
+    const other = world.machines[rng.below(world.machines.length)];
+    // One pair at a time: exchanges that overlap would not undo each other.
+    if (other === undefined || other === machine || world.disksSwapped) return;
+    exchangeDisks(world, machine, other);
+    later(() => exchangeDisks(world, machine, other));
+  },
+};
+
+function exchangeDisks(world: World, one: Machine, other: Machine): void {
+  world.disksSwapped = !world.disksSwapped;
+  for (const machine of [one, other]) machine.kill();
+  [one.disk, other.disk] = [other.disk, one.disk];
+  for (const machine of [one, other]) world.restartLater(machine);
+}
+
+function losePower(world: World, rng: SeededRng, machine: Machine): void {
+  let lost = 0;
+  machine.losePower((unsynced) => {
+    const kept = rng.below(unsynced + 1);
+    lost += unsynced - kept;
+    return kept;
+  });
+  world.sometimes.note("a crash lost something unsynced", lost);
+  world.restartLater(machine);
+}
+
+/** All pairs across a random division of the machines into two groups. */
+function crossing(world: World, rng: SeededRng): readonly (readonly [NodeId, NodeId])[] {
+  const sides = world.machines.map(() => rng.fraction() < 0.5);
+  // A division needs two sides: the first machine changes over if all are on one.
+  if (sides.every((side) => side === sides[0])) sides[0] = !sides[0];
+  const on = (side: boolean): readonly NodeId[] =>
+    world.machines.filter((_, i) => sides[i] === side).map(({ id }) => id);
+  return on(true).flatMap((a) => on(false).map((b) => [a, b] as const));
+}

@@ -1,0 +1,23 @@
+import type { Sometimes } from "../../src/checker/sometimes.ts";
+
+/** States without which a clean campaign would prove little. */
+export const REQUIRED_STATES: readonly string[] = [
+  "a read found a stale replica",
+  "a read saw a write that was never acknowledged",
+  "a write learned a stamp above its own clock",
+  "a quorum was refused",
+  "a write's outcome was unknown",
+  "a spare replica was asked",
+  "a message was lost",
+  "a node restarted",
+  "a node ended itself",
+  "a crash lost something unsynced",
+  "read repair met",
+];
+
+export function statesText({ counts }: Sometimes): string {
+  return [...counts]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([state, count]) => `  ${state}: ${count}`)
+    .join("\n");
+}

@@ -1,0 +1,113 @@
+import type { SeededRng } from "../../src/testing/seeded-rng.ts";
+
+/** What can go wrong in a run. Each kind is on or off for a whole run, see {@link drawScenario}. */
+export const FAULT_KINDS = [
+  /** Messages vanish one by one; nobody is told. */
+  "loss",
+  /** Messages arrive twice. */
+  "duplication",
+  /** Messages take long now and then, and so overtake each other. */
+  "outliers",
+  /** Connections between two groups are reset and stay down. */
+  "cut",
+  /** All that one group says to the other vanishes, in one direction or both. */
+  "silence",
+  /** One direction between two nodes is slow. */
+  "slow-link",
+  /** A process dies; its disk loses nothing. */
+  "kill",
+  /** A machine loses power; its disk loses what was not fsynced. */
+  "power",
+  /** All machines lose power at once. */
+  "power-all",
+  /** A process does nothing for a while and then goes on. */
+  "pause",
+  /** Wall clocks are off by up to a minute. */
+  "skew",
+  /** Wall clocks jump, back or forth. */
+  "jump",
+  /** A wall clock runs too fast or too slowly for a while. */
+  "drift",
+  /** A disk takes long over its fsyncs. */
+  "slow-disk",
+  /** LevelDB goes on in a new log file. */
+  "rotate",
+  /** A write of the storage fails; whether it is there after the restart is open. */
+  "io-error",
+  /** A disk takes no writes until there is space again. */
+  "disk-full",
+  /** A bit of a stored record flips; always on the same machine, as one disk rots. */
+  "bit-rot",
+  /** Two machines come up with each other's disks. */
+  "swap",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** All that a run depends on: the same scenario gives the same run, event by event. */
+export interface Scenario {
+  readonly seed: string;
+  readonly nodes: number;
+  readonly n: number;
+  readonly r: number;
+  readonly w: number;
+  readonly keys: number;
+  readonly clients: number;
+  /** Client operations in all. */
+  readonly operations: number;
+  /** Longest pause of a client between two operations. */
+  readonly thinkMsMax: number;
+  readonly faults: readonly FaultKind[];
+  /** Mean time between two faults of the schedule. */
+  readonly faultEveryMs: number;
+  /** Share of operations with r or w below the bucket's: what is promised for them is less. */
+  readonly weakShare: number;
+  /** Share of writes that do not ask for fsync. */
+  readonly asyncShare: number;
+  /** Share of deletes among the writes. */
+  readonly deleteShare: number;
+  readonly buggify: boolean;
+}
+
+/**
+ * Swarm testing (Groce et al., ISSTA 2012): each seed draws its own subset of faults, because all of
+ * them at once mask each other's bugs, and its own sizes, small ones above all.
+ */
+export function drawScenario(seed: string, rng: SeededRng): Scenario {
+  const pick = <T>(choices: readonly [T, ...T[]]): T =>
+    choices[rng.below(choices.length)] ?? choices[0];
+  const nodes = pick([3, 3, 3, 4, 5]);
+  const n = Math.min(nodes, pick([3, 3, 3, 3, 5]));
+  const [r, w] = pick<readonly [number, number]>(
+    n === 3
+      ? [
+          [2, 2],
+          [2, 2],
+          [2, 2],
+          [1, 3],
+          [3, 1],
+        ]
+      : [
+          [3, 3],
+          [2, 4],
+          [Math.ceil((n + 1) / 2), Math.ceil((n + 1) / 2)],
+        ],
+  );
+  const share = 0.15 + 0.5 * rng.fraction();
+  return {
+    seed,
+    nodes,
+    n,
+    r: Math.min(r, n),
+    w: Math.min(w, n),
+    keys: pick([1, 2, 3, 5, 20]),
+    clients: pick([3, 5, 8, 12]),
+    operations: pick([400, 800, 1_000, 1_500]),
+    thinkMsMax: pick([0, 5, 20, 100]),
+    faults: FAULT_KINDS.filter(() => rng.fraction() < share),
+    faultEveryMs: pick([150, 400, 1_000]),
+    weakShare: pick([0, 0, 0.1, 0.5]),
+    asyncShare: pick([0, 0, 0.2]),
+    deleteShare: pick([0, 0.1, 0.3]),
+    buggify: rng.fraction() < 0.5,
+  };
+}

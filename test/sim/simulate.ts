@@ -1,0 +1,206 @@
+import { checkAll, LWW_CHECKERS } from "../../src/checker/check-all.ts";
+import { monotonicReads } from "../../src/checker/monotonic-reads.ts";
+import { outcomeHonesty } from "../../src/checker/outcome-honesty.ts";
+import { regular } from "../../src/checker/regular.ts";
+import { unwritten } from "../../src/checker/unwritten.ts";
+import type { Finding, History, Operation, ReplicaState } from "../../src/checker/history.ts";
+import type { Sometimes } from "../../src/checker/sometimes.ts";
+import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
+import { hex, utf8 } from "../../src/core/bytes.ts";
+import { parseKey } from "../../src/core/ids.ts";
+import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
+import type { RecordKey } from "../../src/core/record-key.ts";
+import { decodeRecord } from "../../src/core/version/record.ts";
+import type { Machine } from "./machine.ts";
+import { Nemesis } from "./nemesis.ts";
+import type { Scenario } from "./scenario.ts";
+import { Trace } from "./trace.ts";
+import { Workload } from "./workload.ts";
+import { World } from "./world.ts";
+
+/** Bounds in virtual time: a run that needs more is stuck. */
+const RUN_MS_MAX = 600_000;
+const HEAL_MS_MAX = 60_000;
+/** Longer than a silent peer is put up with and a request may take. */
+const SETTLE_MS = 4_000;
+
+export interface Run {
+  readonly scenario: Scenario;
+  readonly findings: readonly Finding[];
+  readonly history: History;
+  readonly sometimes: Sometimes;
+  readonly traceHash: string;
+  readonly events: number;
+  readonly virtualMs: number;
+}
+
+/**
+ * One run: safety under faults, then everything is mended and the cluster must come back by itself,
+ * then every key is read through every node and all replicas are compared.
+ */
+export async function simulate(
+  scenario: Scenario,
+  { write }: { write?: (line: string) => void } = {},
+): Promise<Run> {
+  const trace = new Trace(write);
+  const world = new World(scenario, { trace });
+  const { time, machines, sometimes } = world;
+  for (const machine of machines) machine.start();
+  await time.runUntil(() => isWhole(world), { withinMs: HEAL_MS_MAX });
+  const nemesis = new Nemesis(world);
+  const workload = new Workload(world);
+  await time.runUntil(() => workload.isDone, { withinMs: RUN_MS_MAX });
+  if (world.bugs.length > 0) throw new Error("an operation met a bug", { cause: world.bugs[0] });
+  nemesis.end();
+  await heal(world);
+  const replicas = await readEverywhere(world);
+  for (const machine of machines) countStates(machine, world);
+  countOutcomes(workload.operations, sometimes);
+  const history: History = { operations: workload.operations, replicas };
+  const damaged = damagedKeys(world);
+  return {
+    scenario,
+    history,
+    findings: damaged.size === 0 ? checkAll(history, LWW_CHECKERS) : checkApart(history, damaged),
+    sometimes,
+    traceHash: trace.hash,
+    events: trace.events,
+    virtualMs: time.now(),
+  };
+}
+
+function isWhole({ machines }: World): boolean {
+  return machines.every(
+    (machine) =>
+      machine.isReady && machines.every((peer) => peer === machine || machine.sees(peer.id)),
+  );
+}
+
+async function heal(world: World): Promise<void> {
+  world.endFaults();
+  for (const a of world.machines) {
+    a.clock.resume();
+    a.disk.fail("batch", { times: 0 });
+    a.start();
+    for (const b of world.machines) {
+      if (a === b) continue;
+      world.network.setFate(a.id, b.id, undefined);
+      world.network.heal(a.id, b.id);
+    }
+  }
+  // Connections over which a message was lost before the end are given up only now.
+  await world.time.advance(SETTLE_MS);
+  await world.time.runUntil(() => isWhole(world), { withinMs: HEAL_MS_MAX });
+}
+
+/** Reads each key at r=n through every node, so that all replicas have been merged, and dumps them. */
+async function readEverywhere(world: World): Promise<readonly ReplicaState[]> {
+  const { time, machines, scenario } = world;
+  const keys = Array.from({ length: scenario.keys }, (_, i) => `key-${i}`).filter(
+    (key) => !damagedKeys(world).has(key),
+  );
+  for (const key of keys) {
+    for (const { operations } of machines) {
+      if (operations === undefined) throw new Error("a healed machine takes requests");
+      const request = {
+        bucket: DEFAULT_BUCKET,
+        key: parseKey(utf8(key)),
+        r: scenario.n,
+        timeoutMs: undefined,
+      };
+      await time.settled(operations.read(request), { withinMs: HEAL_MS_MAX });
+    }
+  }
+  // A write-back answers before its slowest replica: what is under way arrives.
+  await time.advance(1_000);
+  return machines.map((machine) => dump(machine, keys, world));
+}
+
+type RecordState = ReplicaState["records"] extends ReadonlyMap<string, infer R> ? R : never;
+
+/** A replica that holds nothing where others hold something differs from them. */
+const ABSENT: RecordState = { version: "", stamp: 0, tombstone: false, digest: "absent" };
+
+/** What the machine's disk holds of the keys that it is a replica of. */
+function dump(machine: Machine, keys: readonly string[], world: World): ReplicaState {
+  const { document, machines, scenario } = world;
+  const records = new Map<string, RecordState>();
+  for (const key of keys) {
+    const address = recordKey(DEFAULT_BUCKET, parseKey(utf8(key)));
+    const list = document.layout.preferenceList(partitionOfRecordKey(address), scenario.n);
+    if (!list.includes(machine.id)) continue;
+    if (machines.every(({ disk }) => disk.get(address) === undefined)) continue;
+    records.set(key, recordState(machine, address));
+  }
+  return { node: machine.id, records };
+}
+
+function recordState(machine: Machine, address: RecordKey): RecordState {
+  const bytes = machine.disk.get(address);
+  if (bytes === undefined) return ABSENT;
+  const record = decodeRecord(address, bytes);
+  if (record.kind === "damaged") throw new Error(`${machine.id} holds a damaged record`);
+  const { writeId, stamp, content } = record.version;
+  return { version: writeId, stamp, tombstone: content === undefined, digest: hex(record.bytes) };
+}
+
+/**
+ * Nothing repairs a damaged record yet: its replica refuses, so the replicas of its key cannot be
+ * made equal and their end says nothing. What clients were told of the key is judged all the same.
+ */
+function checkApart({ operations, replicas }: History, damaged: ReadonlySet<string>): Finding[] {
+  const whole = operations.filter(({ key }) => !damaged.has(key));
+  return [
+    ...checkAll({ operations: whole, replicas }, LWW_CHECKERS),
+    ...checkAll({ operations, replicas: [] }, [unwritten, outcomeHonesty, regular, monotonicReads]),
+  ];
+}
+
+function damagedKeys({ machines, scenario }: World): ReadonlySet<string> {
+  const damaged = new Set<string>();
+  for (let i = 0; i < scenario.keys; i++) {
+    const key = `key-${i}`;
+    const address = recordKey(DEFAULT_BUCKET, parseKey(utf8(key)));
+    for (const { disk } of machines) {
+      const bytes = disk.get(address);
+      if (bytes !== undefined && decodeRecord(address, bytes).kind === "damaged") damaged.add(key);
+    }
+  }
+  return damaged;
+}
+
+function countOutcomes(operations: readonly Operation[], sometimes: Sometimes): void {
+  const acknowledged = new Set<string>();
+  for (const { kind, outcome, version } of operations) {
+    if (outcome === "not-applied") sometimes.note("a quorum was refused");
+    if (kind === "get" || version === undefined) continue;
+    if (outcome === "unknown") sometimes.note("a write's outcome was unknown");
+    if (outcome === "ok") acknowledged.add(version);
+  }
+  for (const { kind, outcome, version } of operations) {
+    if (kind !== "get" || outcome !== "ok" || version === undefined) continue;
+    if (!acknowledged.has(version)) {
+      sometimes.note("a read saw a write that was never acknowledged");
+    }
+  }
+}
+
+function countStates(
+  { telemetry, incidents, lives }: Machine,
+  { machines, sometimes }: World,
+): void {
+  sometimes.note("a node restarted", lives - 1);
+  sometimes.note("a node ended itself", incidents.length);
+  for (const { id } of machines) {
+    sometimes.note("a read found a stale replica", telemetry.count("staleReplies", id));
+  }
+  for (const end of ["met", "unreachable", "deadline"]) {
+    sometimes.note(`read repair ${end}`, telemetry.count("readRepairs", end));
+  }
+  for (const { level, message } of telemetry.lines) {
+    if (level === "error") sometimes.note(`log error: ${message}`);
+  }
+  for (const op of ["read", "learn"]) {
+    sometimes.note("a spare replica was asked", telemetry.count("spareRequests", op));
+  }
+}

@@ -1,0 +1,136 @@
+import { Sometimes } from "../../src/checker/sometimes.ts";
+import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
+import { OPTIONS, parsePeers } from "../../src/core/config.ts";
+import type { Config, OptionName } from "../../src/core/config.ts";
+import { parseNodeId } from "../../src/core/ids.ts";
+import { firstClusterDocument } from "../../src/core/layout/cluster-document.ts";
+import type { ClusterDocument } from "../../src/core/layout/cluster-document.ts";
+import type { BuggifyPoint } from "../../src/ports/buggify.ts";
+import { InProcessNetwork } from "../../src/testing/in-process-network.ts";
+import type { Message } from "../../src/testing/in-process-network.ts";
+import type { DiskWork } from "../../src/testing/memory-storage.ts";
+import { SeededRng } from "../../src/testing/seeded-rng.ts";
+import { VirtualTime } from "../../src/testing/virtual-clock.ts";
+import { Machine } from "./machine.ts";
+import type { FaultKind, Scenario } from "./scenario.ts";
+import type { Trace } from "./trace.ts";
+
+const immediate = setImmediate;
+
+const LATENCY_MEAN_MS = 0.5;
+const OUTLIER_MS = 80;
+const OUTLIER_SHARE = 0.01;
+const LOSS_SHARE = 0.02;
+const DUPLICATION_SHARE = 0.03;
+const BUGGIFY_SHARE = 0.02;
+const RESTART_MS_MAX = 500;
+const DISK_MS = 0.1;
+
+/** The simulated world of one run: time, network, machines, and the trace of what happened. */
+export class World {
+  readonly scenario: Scenario;
+  readonly rng: SeededRng;
+  readonly time: VirtualTime;
+  readonly network = new InProcessNetwork();
+  readonly document: ClusterDocument;
+  readonly machines: readonly Machine[];
+  readonly trace: Trace;
+  readonly sometimes = new Sometimes();
+  /** Extra delay of one direction, `from to` → ms. */
+  readonly slowLinks = new Map<string, number>();
+  readonly slowDisks = new Map<Machine, number>();
+  readonly #networkRng: SeededRng;
+  readonly #buggifyRng: SeededRng;
+  readonly #diskRng: SeededRng;
+  disksSwapped = false;
+  /** What no operating fault explains: errors that are not KvErrors. */
+  readonly bugs: unknown[] = [];
+  #faultsOn = true;
+
+  constructor(scenario: Scenario, { trace }: { trace: Trace }) {
+    this.scenario = scenario;
+    this.trace = trace;
+    this.rng = new SeededRng(scenario.seed);
+    this.#networkRng = this.rng.fork("network");
+    this.#buggifyRng = this.rng.fork("buggify");
+    this.#diskRng = this.rng.fork("disk");
+    this.time = new VirtualTime({
+      drain: () =>
+        new Promise((resolve) => {
+          immediate(resolve);
+        }),
+    });
+    const ids = Array.from({ length: scenario.nodes }, (_, i) => parseNodeId(`n${i + 1}`));
+    const first = firstClusterDocument(parsePeers(ids.map((id) => `${id}=${id}:1`).join(",")));
+    const bucket = first.buckets.get(DEFAULT_BUCKET);
+    if (bucket === undefined) throw new Error("the bucket 'default' always exists");
+    const { n, r, w } = scenario;
+    this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, { ...bucket, n, r, w }]]) };
+    this.network.fate = (message) => this.#fate(message);
+    this.machines = ids.map(
+      (id) => new Machine({ ...defaults(), id }, this, this.rng.fork("node").fork(id)),
+    );
+  }
+
+  has(fault: FaultKind): boolean {
+    return this.#faultsOn && this.scenario.faults.includes(fault);
+  }
+
+  /** From now on nothing goes wrong any more; what is broken stays so until it is mended. */
+  endFaults(): void {
+    this.#faultsOn = false;
+    this.slowLinks.clear();
+    this.slowDisks.clear();
+  }
+
+  /** How long a disk takes; the work of a process ends with it. */
+  diskWork(machine: Machine, work: DiskWork): Promise<void> {
+    const extraMs = work === "sync" ? (this.slowDisks.get(machine) ?? 0) : 0;
+    const ms = DISK_MS * (0.5 + this.#diskRng.fraction()) + extraMs;
+    return new Promise((resolve) => {
+      machine.clock.after(ms, resolve);
+    });
+  }
+
+  restartLater(machine: Machine): void {
+    this.time.after(1 + this.#networkRng.fraction() * RESTART_MS_MAX, () => machine.start());
+  }
+
+  /** Whether production code is to take its rare path here. */
+  buggify(node: string, point: BuggifyPoint): boolean {
+    if (!this.scenario.buggify || !this.#faultsOn) return false;
+    const taken = this.#buggifyRng.fraction() < BUGGIFY_SHARE;
+    if (taken) {
+      this.sometimes.note(`buggify ${point}`);
+      this.trace.note(this.time.now(), `buggify ${node} ${point}`);
+    }
+    return taken;
+  }
+
+  #fate(message: Message): readonly number[] {
+    const rng = this.#networkRng;
+    const delays: number[] = [];
+    const copies = this.has("duplication") && rng.fraction() < DUPLICATION_SHARE ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      if (this.has("loss") && rng.fraction() < LOSS_SHARE) continue;
+      const slowMs = this.slowLinks.get(`${message.from} ${message.to}`) ?? 0;
+      const outlier = this.has("outliers") && rng.fraction() < OUTLIER_SHARE;
+      delays.push(
+        -Math.log(1 - rng.fraction()) * LATENCY_MEAN_MS +
+          (outlier ? rng.fraction() * OUTLIER_MS : 0) +
+          slowMs,
+      );
+    }
+    if (delays.length === 0) this.sometimes.note("a message was lost");
+    this.trace.message(this.time.now(), message, delays);
+    return delays;
+  }
+}
+
+/** Every option that has a default. */
+function defaults(): Config {
+  const names = Object.keys(OPTIONS) as readonly OptionName[];
+  return Object.fromEntries(
+    names.map((name) => [name, OPTIONS[name].default]),
+  ) as unknown as Config;
+}
