@@ -4,7 +4,7 @@ import { ReadQuorum, writeBackQuorumSize } from "../core/quorum/read-quorum.ts";
 import type { ReadAction } from "../core/quorum/read-quorum.ts";
 import { WriteQuorum } from "../core/quorum/write-quorum.ts";
 import type { RecordKey } from "../core/record-key.ts";
-import type { MergeModel } from "../core/version/merge.ts";
+import type { MergeModel } from "../core/version/merge-model.ts";
 import type { KvRecord } from "../core/version/record.ts";
 import { BUGGIFY_PAUSE_MS } from "../ports/buggify.ts";
 import { sleep } from "../ports/clock.ts";

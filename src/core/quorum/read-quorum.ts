@@ -1,7 +1,7 @@
 import type { Answer } from "../answer.ts";
 import { assert } from "../assert.ts";
 import type { NodeId } from "../ids.ts";
-import type { MergeModel } from "../version/merge.ts";
+import type { MergeModel } from "../version/merge-model.ts";
 import type { KvRecord } from "../version/record.ts";
 import { Tally } from "./tally.ts";
 import type { QuorumSize, Verdict } from "./tally.ts";

@@ -1,5 +1,5 @@
 import { compareBytes } from "../bytes.ts";
-import type { MergeModel } from "./merge.ts";
+import type { MergeModel } from "./merge-model.ts";
 import type { KvRecord } from "./record.ts";
 
 /**
