@@ -59,7 +59,7 @@ export class Coordinator implements Operations {
   readonly #writeIdPrefix: string;
   #mintedWriteIds = 0;
   #inflight = 0;
-  #onIdle: (() => void) | undefined;
+  #onIdle: (() => void)[] = [];
 
   constructor(options: CoordinatorOptions, modules: CoordinatorModules) {
     this.#options = options;
@@ -111,7 +111,7 @@ export class Coordinator implements Operations {
   idle(): Promise<void> {
     if (this.#inflight === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#onIdle = resolve;
+      this.#onIdle.push(resolve);
     });
   }
 
@@ -165,7 +165,7 @@ export class Coordinator implements Operations {
       metrics.requests.with(op, mode, result).add();
       metrics.requestDuration.with(op, mode).observe((clock.now() - begun) / 1_000);
       metrics.inflightRequests.with().set(this.#inflight);
-      if (this.#inflight === 0) this.#onIdle?.();
+      if (this.#inflight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
 

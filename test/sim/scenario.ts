@@ -66,6 +66,8 @@ export interface Scenario {
   /** Share of deletes among the writes. */
   readonly deleteShare: number;
   readonly buggify: boolean;
+  /** Memory for records used last; a cache hides what happens to the disk. */
+  readonly recordCacheBytes: number;
 }
 
 /**
@@ -109,5 +111,6 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     asyncShare: pick([0, 0, 0.2]),
     deleteShare: pick([0, 0.1, 0.3]),
     buggify: rng.fraction() < 0.5,
+    recordCacheBytes: pick([0, 2_000, 64 * 1024 * 1024]),
   };
 }

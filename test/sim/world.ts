@@ -68,7 +68,12 @@ export class World {
     this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, { ...bucket, n, r, w }]]) };
     this.network.fate = (message) => this.#fate(message);
     this.machines = ids.map(
-      (id) => new Machine({ ...defaults(), id }, this, this.rng.fork("node").fork(id)),
+      (id) =>
+        new Machine(
+          { ...defaults(), id, recordCacheBytes: scenario.recordCacheBytes },
+          this,
+          this.rng.fork("node").fork(id),
+        ),
     );
   }
 

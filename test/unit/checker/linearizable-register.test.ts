@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { closeUnknown } from "../../../src/checker/close-unknown.ts";
-import type { Operation, Verdict } from "../../../src/checker/history.ts";
+import type { History, Operation, Verdict } from "../../../src/checker/history.ts";
 import { linearizableRegister } from "../../../src/checker/linearizable-register.ts";
 import { linearize } from "../../../src/checker/wgl.ts";
 import { SeededRng } from "../../../src/testing/seeded-rng.ts";
@@ -67,20 +67,26 @@ describe("against every order of up to 7 operations", () => {
 });
 
 describe("against the search, on histories too large for brute force", () => {
-  const searchedByKey = (operations: readonly Operation[]): Verdict =>
-    expected(byKey(closeUnknown(operations)).every((each) => searched(each) === "true"));
+  /** Holds zones and search against each other where the search comes to an end, as it mostly does. */
+  function expectAgreement(histories: fc.Arbitrary<History>, verdicts: readonly Verdict[]): void {
+    let decided = 0;
+    forAll([histories], ({ operations }) => {
+      const said = byKey(closeUnknown(operations)).map(searched);
+      if (said.includes("unknown")) return;
+      decided += 1;
+      const verdict = expected(said.every((it) => it === "true"));
+      expect(verdicts).toContain(verdict);
+      expect(verdictOf(operations)).toBe(verdict);
+    });
+    expect(decided).toBeGreaterThan(150);
+  }
 
   test("histories of an atomic register are linearizable", () => {
-    forAll([atomicHistory(LARGE)], ({ operations }) => {
-      expect(verdictOf(operations)).toBe("true");
-      expect(searchedByKey(operations)).toBe("true");
-    });
+    expectAgreement(atomicHistory(LARGE), ["true"]);
   });
 
-  test("zones and search agree when one read returns something else", () => {
-    forAll([withOneReadChanged(LARGE)], ({ operations }) => {
-      expect(verdictOf(operations)).toBe(searchedByKey(operations));
-    });
+  test("and when one read returns something else they may be or not", () => {
+    expectAgreement(withOneReadChanged(LARGE), ["true", "false"]);
   });
 });
 

@@ -20,11 +20,15 @@ const verdictOf = (...operations: readonly Operation[]): Verdict =>
 describe("by times, against every order of the versions", () => {
   test("what it calls false, no order explains", () => {
     let caught = 0;
-    forAll([fc.oneof(anyHistory(TINY), withOneReadChanged(TINY))], (seen) => {
-      if (monotonicReads(withoutStamps(seen)).verdict === "true") return;
-      caught += 1;
-      expect(isMonotonic(seen.operations)).toBe(false);
-    });
+    forAll(
+      [fc.oneof(anyHistory(TINY), withOneReadChanged(TINY))],
+      (seen) => {
+        if (monotonicReads(withoutStamps(seen)).verdict === "true") return;
+        caught += 1;
+        expect(isMonotonic(seen.operations)).toBe(false);
+      },
+      500,
+    );
     expect(caught).toBeGreaterThan(10);
   });
 
@@ -32,12 +36,16 @@ describe("by times, against every order of the versions", () => {
     const said = new Map<boolean, number>();
     const unacknowledged = (it: Operation): Operation =>
       it.kind === "get" ? it : { ...it, outcome: "unknown" };
-    forAll([anyHistory(TINY)], (seen) => {
-      const operations = withoutStamps(seen).operations.map(unacknowledged);
-      const monotonic = isMonotonic(operations);
-      said.set(monotonic, (said.get(monotonic) ?? 0) + 1);
-      expect(verdictOf(...operations)).toBe(monotonic ? "true" : "false");
-    });
+    forAll(
+      [anyHistory(TINY)],
+      (seen) => {
+        const operations = withoutStamps(seen).operations.map(unacknowledged);
+        const monotonic = isMonotonic(operations);
+        said.set(monotonic, (said.get(monotonic) ?? 0) + 1);
+        expect(verdictOf(...operations)).toBe(monotonic ? "true" : "false");
+      },
+      500,
+    );
     expect(Math.min(said.get(true) ?? 0, said.get(false) ?? 0)).toBeGreaterThan(10);
   });
 });
@@ -49,12 +57,16 @@ test("by stamps, it finds every get below one that ended before it was called", 
       ([a, b]) => a.key === b.key && isBefore(a, b) && stampOf(b) < stampOf(a),
     );
   const said = new Map<boolean, number>();
-  forAll([shuffledStamps({ operationsMax: 14, keys: 2 })], (seen) => {
-    const byTimes = monotonicReads(withoutStamps(seen)).verdict === "false";
-    const back = goesBack(seen);
-    said.set(back, (said.get(back) ?? 0) + 1);
-    expect(monotonicReads(seen).verdict).toBe(byTimes || back ? "false" : "true");
-  });
+  forAll(
+    [shuffledStamps({ operationsMax: 14, keys: 2 })],
+    (seen) => {
+      const byTimes = monotonicReads(withoutStamps(seen)).verdict === "false";
+      const back = goesBack(seen);
+      said.set(back, (said.get(back) ?? 0) + 1);
+      expect(monotonicReads(seen).verdict).toBe(byTimes || back ? "false" : "true");
+    },
+    500,
+  );
   expect(Math.min(said.get(true) ?? 0, said.get(false) ?? 0)).toBeGreaterThan(10);
 });
 

@@ -29,10 +29,18 @@ export class FrameConnection {
   /** Writers whose bytes the operating system has taken. */
   readonly #spareWriters: ByteWriter[] = [];
   readonly #splitter: FrameSplitter;
+  readonly #pauseAboveBytes: number;
   #flushScheduled = false;
+  #paused = false;
   #closed = false;
 
-  constructor(socket: Socket, opts: { payloadBytesMax: number }, handler: FrameHandler) {
+  /** With `pauseAboveBytes` queued nothing more is read: whoever takes no answers is asked no more. */
+  constructor(
+    socket: Socket,
+    opts: { payloadBytesMax: number; pauseAboveBytes?: number },
+    handler: FrameHandler,
+  ) {
+    this.#pauseAboveBytes = opts.pauseAboveBytes ?? Number.POSITIVE_INFINITY;
     this.#socket = socket;
     this.#handler = handler;
     this.#splitter = new FrameSplitter({
@@ -58,6 +66,10 @@ export class FrameConnection {
       writer.u32(correlation);
       encode(writer);
     });
+    if (!this.#paused && this.queuedBytes >= this.#pauseAboveBytes) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
     if (!this.#flushScheduled) {
       this.#flushScheduled = true;
       setImmediate(() => this.#gather(this.#writer.length, GATHER_TURNS_MAX));
@@ -90,6 +102,10 @@ export class FrameConnection {
     const writer = this.#writer;
     this.#writer = this.#spareWriters.pop() ?? new ByteWriter();
     this.#socket.write(writer.written(), () => {
+      if (this.#paused && this.queuedBytes < this.#pauseAboveBytes) {
+        this.#paused = false;
+        this.#socket.resume();
+      }
       if (writer.length > SPARE_WRITER_BYTES_MAX) return;
       if (this.#spareWriters.length >= SPARE_WRITERS_MAX) return;
       writer.clear();

@@ -31,6 +31,7 @@ export interface PeerListenerOptions {
   readonly address: Address;
   readonly members: readonly NodeId[];
   readonly payloadBytesMax: number;
+  readonly peerQueueBytesMax: number;
 }
 
 interface PeerListenerModules {
@@ -145,7 +146,9 @@ export class PeerListener {
   #serve(peer: NodeId, socket: Socket): void {
     const { handler, onPeer, telemetry } = this.#modules;
     this.#connections.get(peer)?.destroy("the peer connected anew");
-    const connection = new FrameConnection(socket, this.#options, {
+    const { payloadBytesMax, peerQueueBytesMax } = this.#options;
+    const limits = { payloadBytesMax, pauseAboveBytes: peerQueueBytesMax };
+    const connection = new FrameConnection(socket, limits, {
       onFrame: (correlation, payload) =>
         handler(payload, (encode) => connection.append(correlation, encode)),
       onClose: (reason) => {
