@@ -27,7 +27,7 @@ function checkKey(key: KeyHistory, evidence: Evidence): void {
   const { final } = key;
   for (const version of key.acknowledged) {
     evidence.examine();
-    const why = whyLost(key, version, final);
+    const why = whyLost(version, final);
     if (why === undefined) continue;
     evidence.violation(
       key.key,
@@ -37,13 +37,9 @@ function checkKey(key: KeyHistory, evidence: Evidence): void {
   }
 }
 
-function whyLost(
-  key: KeyHistory,
-  version: VersionHistory,
-  final: FinalRecord | undefined,
-): string | undefined {
+function whyLost(version: VersionHistory, final: FinalRecord | undefined): string | undefined {
   if (final === undefined) return "no replica holds anything";
-  if (key.finals.some((it) => it.version === version)) return undefined;
+  if (final.version === version) return undefined;
   const { node, record } = final;
   const newest = `the newest that any replica holds is ${quoted(record.version)} at ${node}, stamp ${record.stamp}`;
   if (version.stamp !== undefined && record.stamp < version.stamp) return newest;

@@ -43,8 +43,8 @@ function checkZones(key: KeyHistory, evidence: Evidence): void {
   if (key.nothing.reads.length > 0) zones.push(zoneOf(key.nothing));
   for (const version of key.versions.values()) {
     if (version.reads.length > 0 && !readAfterCall(key, version, evidence)) continue;
-    // A write that nobody read and nobody acknowledged may never have taken effect.
-    if (version.reads.length > 0 || version.ackedBy !== undefined) zones.push(zoneOf(version));
+    // One that nobody read and nobody acknowledged ends never, and so conflicts with nothing.
+    zones.push(zoneOf(version));
   }
   for (const conflict of conflictsOf(zones)) noOrder(key, conflict, evidence);
 }

@@ -29,9 +29,7 @@ export function writeOrder(history: History): Finding {
 
 function checkStamps(key: KeyHistory, evidence: Evidence): void {
   const { acknowledged } = key;
-  const stamped = [...key.versions.values()].filter(
-    (it) => it.effective > 0 && it.stamp !== undefined,
-  );
+  const stamped = [...key.versions.values()].filter((it) => it.stamp !== undefined);
   stamped.sort((a, b) => a.call - b.call);
   const stamps = new Peaks<VersionHistory>();
   let next = 0;

@@ -51,9 +51,9 @@ export function widen(zone: Zone, operation: Operation, end = operation.end ?? I
  * not come before zone i+2 (a shortcut), hence firstEnd(i) ≥ lastCall(i+2) > firstEnd(i+1), and
  * firstEnd would fall all the way round. Operations that touch at one instant are concurrent.
  *
- * The sweep by firstEnd keeps the forward zone that ends last. Where another one is the only partner
- * of a conflict, that one conflicts with the kept one, which was found before; so the answer is empty
- * when it should be, although it does not list every pair.
+ * The sweep by firstEnd keeps the zone that ends last. Where another one is the only partner of a
+ * conflict, that one conflicts with the kept one, which was found before; so the answer is empty when
+ * it should be, although it does not list every pair.
  */
 export function conflictsOf(zones: readonly Zone[]): readonly Conflict[] {
   const conflicts: Conflict[] = [];
@@ -66,12 +66,7 @@ export function conflictsOf(zones: readonly Zone[]): readonly Conflict[] {
     ) {
       conflicts.push({ one: widest, other: zone });
     }
-    if (
-      zone.firstEnd < zone.lastCall &&
-      (widest === undefined || zone.lastCall > widest.lastCall)
-    ) {
-      widest = zone;
-    }
+    if (widest === undefined || zone.lastCall > widest.lastCall) widest = zone;
   }
   return conflicts;
 }

@@ -9,7 +9,7 @@ import { summary } from "../../../src/checker/summary.ts";
 import { forAll } from "../core/support/for-all.ts";
 import { get, history, put } from "./support/operations.ts";
 import { runQuorumRegister } from "./support/quorum-register.ts";
-import { atomicHistory, withoutStamps } from "./support/register-histories.ts";
+import { atomicHistory, shuffledStamps, withoutStamps } from "./support/register-histories.ts";
 
 describe("a correct register", () => {
   const sizes = { operationsMax: 80, keys: 3 };
@@ -74,6 +74,19 @@ describe("checkers are total functions of the history", () => {
       for (const checker of STRONG_CHECKERS) {
         expect(checker(indexed(seen))).toEqual(checker(seen));
       }
+    });
+  });
+
+  test("it does not matter in which order a history lists its operations", () => {
+    const shuffled = shuffledStamps({ operationsMax: 10, keys: 2 }).chain((seen) =>
+      fc
+        .shuffledSubarray([...seen.operations], { minLength: seen.operations.length })
+        .map((operations) => ({ seen, shuffled: { ...seen, operations } })),
+    );
+    const verdicts = (seen: History): readonly string[] =>
+      checkAll(seen, STRONG_CHECKERS).map(({ checker, verdict }) => `${checker} ${verdict}`);
+    forAll([shuffled], (each) => {
+      expect(verdicts(each.shuffled)).toEqual(verdicts(each.seen));
     });
   });
 

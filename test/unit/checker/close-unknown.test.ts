@@ -30,6 +30,11 @@ describe("what becomes of operations whose outcome is unknown", () => {
     expect(closeUnknown([unanswered, failed, refused("a", 0, 1)])).toEqual([]);
   });
 
+  test("a get without answer closes nothing, whatever it claims to have seen", () => {
+    const claimed = get("a", 1, 2, { outcome: "unknown" });
+    expect(closeUnknown([put("a", 0), claimed])).toEqual([]);
+  });
+
   test("a get that ended before the call does not turn the interval around", () => {
     const early = get("a", 0, 1);
     expect(closeUnknown([early, put("a", 5)])).toEqual([early, put("a", 5, 5)]);

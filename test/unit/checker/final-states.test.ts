@@ -3,6 +3,7 @@ import { convergence } from "../../../src/checker/convergence.ts";
 import { durability } from "../../../src/checker/durability.ts";
 import type { History, ReplicaRecord, ReplicaState } from "../../../src/checker/history.ts";
 import { outcomeHonesty } from "../../../src/checker/outcome-honesty.ts";
+import { writeOrder } from "../../../src/checker/write-order.ts";
 import { unwritten } from "../../../src/checker/unwritten.ts";
 import { forAll } from "../core/support/for-all.ts";
 import { history, holding, put, refused } from "./support/operations.ts";
@@ -74,6 +75,27 @@ describe("durability: an acknowledged write is held in the end, or superseded", 
       'put of "b" by client 0 [2, 3, stamp 5] was acknowledged and is lost: the newest that any replica ' +
         'holds is "a" at n1, stamp 9, acknowledged before this one was called.',
     ]);
+  });
+
+  test("the newest that any replica holds is what counts", () => {
+    const operations = [put("b", 0, 1, { stamp: 2 }), put("c", 0, undefined)];
+    expect(durability(history(operations, holding(["a", 1], ["c", 3]))).verdict).toBe("true");
+    expect(durability(history(operations, holding(["c", 3], ["a", 1]))).verdict).toBe("true");
+    expect(durability(history(operations, holding(["a", 1], ["a", 1]))).verdict).toBe("false");
+  });
+
+  test("a version that is held is not lost, even under another stamp than it was acknowledged with", () => {
+    const seen = history([put("a", 0, 1, { stamp: 9 })], holding(["a", 5]));
+    expect(durability(seen).verdict).toBe("true");
+    expect(writeOrder(seen).verdict).toBe("false");
+  });
+
+  test("a greater stamp supersedes where the later learn round may have missed it: W=1, async", () => {
+    for (const unseen of [{ w: 1 }, { durability: "async" }] as const) {
+      const operations = [put("a", 0, 1, { stamp: 9, ...unseen }), put("b", 2, 3, { stamp: 5 })];
+      const seen = history(operations, holding(["a", 9], ["a", 9], ["a", 9]));
+      expect([durability(seen).verdict, writeOrder(seen).verdict]).toEqual(["true", "true"]);
+    }
   });
 
   test("is unknown without dumps of the replicas, unless there is nothing to lose", () => {

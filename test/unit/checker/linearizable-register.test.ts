@@ -111,6 +111,18 @@ describe("the search", () => {
     expect(steps).toBeLessThan(12 * 12 * 2 ** 12);
   });
 
+  test("does not try the orders of gets that fit", () => {
+    const gets = Array.from({ length: 24 }, () => get("a", 2, 3));
+    const { verdict, steps } = linearize([put("a", 0, 1), ...gets, get("unwritten", 4, 5)]);
+    expect(verdict).toBe("false");
+    expect(steps).toBeLessThan(100);
+  });
+
+  test("lets a write whose answer was 'unknown' take effect after that answer", () => {
+    const late = put("a", 0, 1, { outcome: "unknown" });
+    expect(searched([late, get(undefined, 2, 3), get("a", 4, 5)])).toBe("true");
+  });
+
   test("takes a few steps an operation: 1,000 of 8 clients on one key", () => {
     const rng = new SeededRng("steps");
     for (let run = 0; run < 10; run++) {

@@ -84,9 +84,34 @@ describe("which gets are held against each other", () => {
   });
 
   test("by times, those with R > N/2", () => {
-    const unread = (r: number): Verdict =>
-      verdictOf(put("a", 0), get("a", 1, 2, { r }), get(undefined, 3, 4, { r }));
-    expect([unread(1), unread(2), unread(3)]).toEqual(["true", "false", "false"]);
+    const unread = (n: number, r: number): Verdict =>
+      verdictOf(put("a", 0), get("a", 1, 2, { n, r }), get(undefined, 3, 4, { n, r }));
+    expect([unread(3, 1), unread(3, 2), unread(3, 3)]).toEqual(["true", "false", "false"]);
+    expect([unread(4, 2), unread(4, 3)]).toEqual(["true", "false"]);
+  });
+
+  test("by times, not one with R=1 and one with R=3, although by stamps they are", () => {
+    const newer = get("b", 3, 4, { r: 1 });
+    const operations = [put("a", 0, 1), put("b", 2), newer, get("a", 5, 6, { r: 3 })];
+    expect(verdictOf(...operations)).toBe("true");
+    expect(
+      verdictOf(put("a", 0), get("a", 1, 2, { r: 1, stamp: 5 }), get(undefined, 3, 4, { r: 3 })),
+    ).toBe("false");
+  });
+
+  test("by times, versions whose order is certain: the newer one's learn round met the older one", () => {
+    const verdict = (older: Partial<Operation>, newer: Partial<Operation> = {}): Verdict =>
+      verdictOf(
+        put("a", 0, 1, older),
+        put("b", 2, undefined, newer),
+        get("b", 3, 4),
+        get("a", 5, 6),
+      );
+    expect(verdict({})).toBe("false");
+    expect(verdict({ w: 1 })).toBe("true");
+    expect(verdict({ w: 1 }, { r: 1, w: 3 })).toBe("false");
+    expect(verdict({}, { w: 1 })).toBe("true");
+    expect(verdict({ durability: "async" })).toBe("true");
   });
 
   test("a version that was written async may be lost and read again", () => {

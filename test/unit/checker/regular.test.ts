@@ -96,6 +96,19 @@ describe("durability async", () => {
   });
 });
 
+test("a get is judged by the stamp that it was told, even if its version was acknowledged with another", () => {
+  const written = put("a", 0, 1, { stamp: 9 });
+  expect(verdictOf(written, get("a", 2, 3, { stamp: 3 }))).toBe("false");
+  expect(verdictOf(written, get("a", 2, 3))).toBe("true");
+});
+
+test("a version that was attempted again after it was read began with the first attempt", () => {
+  const [first, again] = [put("a", 0), put("a", 3, 4)];
+  const between = put("b", 1, 2);
+  expect(verdictOf(again, first, between, get("b", 5, 6))).toBe("true");
+  expect(verdictOf(first, between, again, get("b", 5, 6))).toBe("true");
+});
+
 test("no gets, nothing examined", () => {
   expect(regular(history([put("a", 0, 1)]))).toMatchObject({ verdict: "true", examined: 0 });
 });

@@ -72,12 +72,14 @@ function execute(script: readonly Step[]): History {
     const version = `v${stamp}`;
     const applied = it.fate === "answered" || it.fate === "late";
     if (applied) held.set(key, { version, stamp });
-    const heard = it.fate === "answered" || it.fate === "refused";
+    // An answer that says "unknown" comes at once, or none does; the write takes effect when it likes.
+    const heard = it.fate !== "late" || it.after % 2 === 0;
+    const told = it.fate === "late" ? it.call + it.before : effectAt(it) + it.after;
     operations.push({
       ...common,
       kind: it.kind,
       durability,
-      end: heard ? effectAt(it) + it.after : undefined,
+      end: heard && it.fate !== "lost" ? told : undefined,
       outcome: it.fate === "answered" ? "ok" : it.fate === "refused" ? "not-applied" : "unknown",
       version,
       stamp: it.fate === "answered" ? stamp : undefined,
