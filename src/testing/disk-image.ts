@@ -1,9 +1,9 @@
-import { copyBytes, latin1, latin1Text } from "../core/bytes.ts";
+import { copyBytes, equalBytes, latin1, latin1Text } from "../core/bytes.ts";
 import type { StorageWrite } from "../ports/storage.ts";
 
 /** One batch in a log. */
 export interface LogEntry {
-  readonly writes: readonly { readonly id: string; readonly value: Uint8Array }[];
+  readonly writes: readonly { readonly id: string; value: Uint8Array }[];
 }
 
 interface LogSegment {
@@ -55,12 +55,32 @@ export class DiskImage {
     apply(entry, this.#visible);
   }
 
-  /** Puts the current log file on the disk. */
-  sync(): void {
+  /**
+   * Puts the log file that holds the entry on the disk: the one that was current when the entry was
+   * appended, because LevelDB goes on in a new file only between two writes.
+   */
+  sync(entry: LogEntry): void {
     this.#everSynced = true;
-    const current = this.#segments.at(-1);
-    if (current !== undefined) current.synced = current.entries.length;
+    const file = this.#segments.find(({ entries }) => entries.includes(entry));
+    if (file !== undefined) file.synced = file.entries.length;
     this.#fold();
+  }
+
+  /** Changes a value wherever it lies as it is now, in logs and tables: nothing is written anew. */
+  rot(key: Uint8Array, rotten: Uint8Array): void {
+    const id = latin1Text(key);
+    const sound = this.#visible.get(id);
+    if (sound === undefined) return;
+    const isSame = (value: Uint8Array | undefined): boolean =>
+      value !== undefined && equalBytes(value, sound);
+    if (isSame(this.#durable.get(id))) this.#durable.set(id, rotten);
+    for (const { entries } of this.#segments) {
+      for (const { writes } of entries) {
+        for (const write of writes)
+          if (write.id === id && isSame(write.value)) write.value = rotten;
+      }
+    }
+    this.#visible.set(id, rotten);
   }
 
   /** Goes on in a new log file. The one before the current one has become a table by then, synced. */

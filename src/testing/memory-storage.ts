@@ -57,10 +57,16 @@ export class MemoryDisk {
     return this.#image.get(key);
   }
 
-  /** Changes bytes behind everybody's back, as bit rot does. */
+  /** Writes behind everybody's back. */
   overwrite(key: Uint8Array, value: Uint8Array): void {
-    this.#image.reveal(this.#image.append([{ key, value }]));
-    this.#image.sync();
+    const entry = this.#image.append([{ key, value }]);
+    this.#image.sync(entry);
+    this.#image.reveal(entry);
+  }
+
+  /** The bytes of a stored value change where they lie. */
+  rot(key: Uint8Array, rotten: Uint8Array): void {
+    this.#image.rot(key, rotten);
   }
 
   /** The next `times` calls are rejected. Of a batch, `applied` says what a restart will find. */
@@ -142,7 +148,7 @@ export class MemoryStorage implements Storage {
       if (fault !== undefined) throw new Error("injected: the write failed, or so it seems");
       if (sync) {
         await this.#pause("sync");
-        this.#image.sync();
+        this.#image.sync(entry);
       }
       this.#image.reveal(entry);
     });

@@ -161,7 +161,7 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     const rotten = Uint8Array.from(value);
     const at = rng.below(rotten.byteLength);
     rotten[at] = (rotten[at] ?? 0) ^ (1 << rng.below(8));
-    rotting.disk.overwrite(key, rotten);
+    rotting.disk.rot(key, rotten);
   },
   swap({ world, rng, machine, later }) {
     const other = world.machines[rng.below(world.machines.length)];

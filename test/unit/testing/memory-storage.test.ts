@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { utf8, utf8Text } from "../../../src/core/bytes.ts";
 import type { Storage, StorageWrite } from "../../../src/ports/storage.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
+import { drain } from "../../support/virtual-cluster.ts";
 
 const entry = (key: string, value: string): StorageWrite => ({
   key: utf8(key),
@@ -238,6 +239,39 @@ describe("observation", () => {
       [0xff],
       [0xff, 0],
     ]);
+  });
+
+  test("an fsync covers the log file that its batch went into, though the log was rotated meanwhile", async () => {
+    const disk = new MemoryDisk();
+    const storage = await disk.open();
+    let release: () => void = () => {};
+    disk.pause = (work) =>
+      work === "sync" ? new Promise((resolve) => (release = resolve)) : Promise.resolve();
+    const batch = storage.batch([{ key: utf8("a"), value: utf8("1") }], { sync: true });
+    await drain();
+    disk.rotateLog();
+    release();
+    await batch;
+    disk.losePower();
+    expect(contents(disk)).toBe("a=1");
+  });
+
+  test("rot changes a value where it lies: a write that is under way is newer than it", async () => {
+    const disk = new MemoryDisk();
+    const storage = await disk.open();
+    await storage.batch([{ key: utf8("a"), value: utf8("1") }], { sync: true });
+    let release: () => void = () => {};
+    disk.pause = (work) =>
+      work === "sync" ? new Promise((resolve) => (release = resolve)) : Promise.resolve();
+    const batch = storage.batch([{ key: utf8("a"), value: utf8("2") }], { sync: true });
+    await drain();
+    disk.rot(utf8("a"), utf8("x"));
+    expect(contents(disk)).toBe("a=x");
+    release();
+    await batch;
+    disk.kill();
+    await disk.open();
+    expect(contents(disk)).toBe("a=2");
   });
 
   test("overwrite changes what readers and restarts find", async () => {
