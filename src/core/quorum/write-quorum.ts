@@ -27,8 +27,10 @@ export class WriteQuorum {
     return this.#tally.verdict() !== "unreachable";
   }
 
-  /** Out of reach is final as soon as one replica applied the write or is in doubt; until then the
-   * remaining answers may still prove that nothing was applied. */
+  /**
+   * Out of reach is final as soon as one replica applied the write or is in doubt; until then the
+   * remaining answers may still prove that nothing was applied.
+   */
   verdict(): Verdict {
     const verdict = this.#tally.verdict();
     const provable = this.#tally.refused === this.#tally.answered;
