@@ -10,10 +10,14 @@ export const REFUSALS = [
   "epoch-mismatch",
   /** The replica is stopping. */
   "stopping",
-  /** What the replica stores for this key is damaged; it neither serves nor overwrites it. */
+  /** What the replica stored for this key is damaged and not repaired yet; it counts for nothing. */
   "damaged-record",
   /** The message arrived damaged. */
   "damaged-message",
+  /** Its disk is full, or nearly so: it takes no writes of clients. */
+  "no-space",
+  /** Its directory may lack what it once acknowledged, so its answer would prove nothing. */
+  "resynchronising",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

@@ -144,6 +144,11 @@ export class ByteReader {
     this.#advance(length);
   }
 
+  /** Nothing is left to read. */
+  get ended(): boolean {
+    return this.#at === this.#end;
+  }
+
   /** @throws DecodeError when bytes are left over. */
   finish(): void {
     if (this.#at !== this.#end) throw new DecodeError(`${this.#end - this.#at} bytes left over`);

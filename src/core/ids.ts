@@ -22,11 +22,15 @@ const BUCKET_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 const ACTOR_ID = /^[0-9a-f]{24}$/;
 const WRITE_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 
+export function isNodeId(text: string): text is NodeId {
+  return NODE_ID.test(text);
+}
+
 export function parseNodeId(text: string): NodeId {
-  if (!NODE_ID.test(text)) {
+  if (!isNodeId(text)) {
     throw new KvError("option-invalid", `'${text}' is no node id: 1 to 31 of a-z 0-9 -`);
   }
-  return text as NodeId;
+  return text;
 }
 
 export function parseClusterId(text: string): ClusterId {

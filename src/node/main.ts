@@ -5,9 +5,9 @@ import { VERSION } from "../core/build.ts";
 import type { Address, Config } from "../core/config.ts";
 import { KvError } from "../core/errors.ts";
 import { firstClusterDocument } from "../core/layout/cluster-document.ts";
-import { payloadBytesMax } from "../core/messages.ts";
+import { payloadBytesMax } from "../core/messages/request.ts";
 import type { NodeView } from "../ports/node-view.ts";
-import type { RequestHandler, Transport } from "../ports/transport.ts";
+import type { Transport, TransportEvents } from "../ports/transport.ts";
 import { HttpApi } from "./io/http/http-api.ts";
 import { LevelStorage } from "./io/level-storage.ts";
 import { PeerTransport } from "./io/peer/peer-transport.ts";
@@ -45,8 +45,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
     storage,
     telemetry,
     document,
-    openTransport: (handler) =>
-      openTransport(config, { secret, document, telemetry, rng, handler }),
+    openTransport: (events) => openTransport(config, { secret, document, telemetry, rng, events }),
     onStorageError: (error) => {
       // What was being written is in doubt, and only opening the directory anew settles it.
       telemetry.log.error({ err: error }, "the storage failed; the node ends itself");
@@ -106,10 +105,10 @@ function openTransport(
     document: Node["document"];
     telemetry: SystemTelemetry;
     rng: ReturnType<typeof systemRng>;
-    handler: RequestHandler;
+    events: TransportEvents;
   },
 ): Promise<Transport> {
-  const { secret, document, telemetry, rng, handler } = parts;
+  const { secret, document, telemetry, rng, events } = parts;
   const { members, epoch } = document.layout;
   return PeerTransport.open(
     {
@@ -119,7 +118,7 @@ function openTransport(
       members,
       payloadBytesMax: payloadBytesMax(VALUE_BYTES_MAX),
     },
-    { clock: systemClock, rng, telemetry, handler },
+    { ...events, clock: systemClock, rng, telemetry },
   );
 }
 

@@ -12,7 +12,7 @@ import type { Replicas } from "../ports/replicas.ts";
 import type { Rng } from "../ports/rng.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { PeerState, RequestHandler, Transport } from "../ports/transport.ts";
+import type { PeerState, Transport, TransportEvents } from "../ports/transport.ts";
 import { PeerServer } from "./peers/peer-server.ts";
 import { RemoteReplica } from "./peers/remote-replica.ts";
 import { CommitQueue } from "./replica/commit-queue.ts";
@@ -39,8 +39,8 @@ export interface NodeModules {
   readonly storage: Storage;
   readonly telemetry: Telemetry;
   readonly document: ClusterDocument;
-  /** Opened with the handler that answers this node's peers. */
-  readonly openTransport: (handler: RequestHandler) => Promise<Transport>;
+  /** Opened with what answers this node's peers and hears of connections. */
+  readonly openTransport: (events: TransportEvents) => Promise<Transport>;
   /** The storage failed: what was being written is in doubt, and the node must stop. */
   readonly onStorageError: (error: unknown) => void;
 }
@@ -85,9 +85,9 @@ export class Node {
     });
     const replica = new Replica({ reads: new ReadQueue(options, { ...modules, cache }), commits });
     const peerServer = new PeerServer({ clock, replica, document: () => document });
-    const transport = await modules.openTransport((payload, answer) =>
-      peerServer.handle(payload, answer),
-    );
+    const transport = await modules.openTransport({
+      handler: (payload, answer) => peerServer.handle(payload, answer),
+    });
     const coordinator = new Coordinator(options, {
       buggify: modules.buggify ?? NEVER,
       clock,

@@ -40,3 +40,10 @@ export type RequestHandler = (
   payload: Uint8Array,
   answer: (encode: (writer: ByteWriter) => void) => void,
 ) => void;
+
+/** What a transport tells the node that it belongs to. */
+export interface TransportEvents {
+  readonly handler: RequestHandler;
+  /** A connection of this node's to the peer stands now; nothing was sent on it yet. */
+  readonly onConnected?: (peer: NodeId) => void;
+}

@@ -2,7 +2,13 @@ import { ByteWriter } from "../core/codec.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Clock, Instant, Timer } from "../ports/clock.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { OutgoingRequest, PeerState, RequestHandler, Transport } from "../ports/transport.ts";
+import type {
+  OutgoingRequest,
+  PeerState,
+  RequestHandler,
+  Transport,
+  TransportEvents,
+} from "../ports/transport.ts";
 import type { Host, InProcessNetwork } from "./in-process-network.ts";
 
 const WRITER_BYTES = 256;
@@ -16,11 +22,10 @@ export interface InProcessOptions {
   readonly peerReconnectDelayMs: number;
 }
 
-interface InProcessModules {
+interface InProcessModules extends TransportEvents {
   readonly network: InProcessNetwork;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly handler: RequestHandler;
 }
 
 /** This node's connection to one peer. */
@@ -130,6 +135,7 @@ export class InProcessTransport implements Transport, Host {
     link.state = { kind: "connected" };
     metrics.peerConnections.with(peer, "connected").add();
     metrics.peerConnected.with(peer).set(1);
+    this.#modules.onConnected?.(peer);
   }
 
   #redialLater(peer: NodeId, link: Link): void {

@@ -7,7 +7,7 @@ import { utf8, utf8Text } from "../../src/core/bytes.ts";
 import { parseClusterId, parseNodeId } from "../../src/core/ids.ts";
 import type { NodeId } from "../../src/core/ids.ts";
 import type { Member } from "../../src/core/layout/layout.ts";
-import { payloadBytesMax } from "../../src/core/messages.ts";
+import { payloadBytesMax } from "../../src/core/messages/request.ts";
 import type { Reply, RequestHandler } from "../../src/ports/transport.ts";
 import type { PeerTransport } from "../../src/node/io/peer/peer-transport.ts";
 import { proofOf } from "../../src/node/io/peer/handshake.ts";

@@ -98,8 +98,8 @@ export class Machine {
       document,
       buggify: (point) => this.#world.buggify(this.id, point),
       rng: this.#rng.fork(life),
-      openTransport: async (handler) =>
-        InProcessTransport.open(this.id, this.#options, { network, clock, telemetry, handler }),
+      openTransport: async (events) =>
+        InProcessTransport.open(this.id, this.#options, { ...events, network, clock, telemetry }),
       onStorageError: (error) => {
         if (life !== this.lives) return;
         // As main.ts does: the process ends itself; a supervisor starts it again.

@@ -8,7 +8,8 @@ import { parseKey, parseNodeId, parseWriteId } from "../../src/core/ids.ts";
 import type { NodeId } from "../../src/core/ids.ts";
 import { firstClusterDocument } from "../../src/core/layout/cluster-document.ts";
 import type { ClusterDocument } from "../../src/core/layout/cluster-document.ts";
-import { decodeRequest } from "../../src/core/messages.ts";
+import { decodeRequest } from "../../src/core/messages/request.ts";
+import type { PeerRequest } from "../../src/core/messages/request.ts";
 import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
 import type { KvRecord } from "../../src/core/version/record.ts";
@@ -57,7 +58,7 @@ export interface VirtualClusterOptions {
 export interface SentRequest {
   readonly from: NodeId;
   readonly to: NodeId;
-  readonly kind: "read" | "learn" | "write";
+  readonly kind: PeerRequest["kind"];
   readonly remainingMs: number;
   readonly at: number;
 }
@@ -218,8 +219,8 @@ export class VirtualNode {
       storage,
       document,
       rng: rng.fork(this.id).fork(this.#lives),
-      openTransport: async (handler) =>
-        InProcessTransport.open(this.id, this.#options, { network, clock, telemetry, handler }),
+      openTransport: async (events) =>
+        InProcessTransport.open(this.id, this.#options, { ...events, network, clock, telemetry }),
       onStorageError: (error) => this.storageErrors.push(error),
     });
   }

@@ -4,13 +4,13 @@ import type { ByteWriter } from "../../core/codec.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import { sameEpoch } from "../../core/layout/layout.ts";
 import {
-  decodeRequest,
   encodeFailure,
   encodeLearnAnswer,
   encodeReadAnswer,
   encodeWriteAnswer,
-} from "../../core/messages.ts";
-import type { Envelope, PeerRequest } from "../../core/messages.ts";
+} from "../../core/messages/answer.ts";
+import { decodeRequest } from "../../core/messages/request.ts";
+import type { Envelope, PeerRequest } from "../../core/messages/request.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { PeerHandler } from "../../ports/peer-handler.ts";
 
@@ -64,6 +64,10 @@ export class PeerServer {
         replica.write(request, deadline, (result) =>
           answer((writer) => encodeWriteAnswer(writer, result)),
         );
+        return;
+      case "heartbeat":
+      case "scan":
+        refuse(answer, "stopping");
         return;
     }
   }

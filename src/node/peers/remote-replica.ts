@@ -7,9 +7,9 @@ import {
   decodeLearnAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
-  encodeRequest,
-} from "../../core/messages.ts";
-import type { PeerRequest } from "../../core/messages.ts";
+} from "../../core/messages/answer.ts";
+import { encodeRequest } from "../../core/messages/request.ts";
+import type { ReplicaRequest } from "../../core/messages/request.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
@@ -50,12 +50,12 @@ export class RemoteReplica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<"applied">) => void,
   ): void {
-    const request: PeerRequest = { kind: "write", key, record, durability };
+    const request: ReplicaRequest = { kind: "write", key, record, durability };
     this.#send(request, deadline, decodeWriteAnswer, onAnswer);
   }
 
   #send<T>(
-    request: PeerRequest,
+    request: ReplicaRequest,
     deadline: Instant,
     decode: (payload: Uint8Array) => Answer<T>,
     onAnswer: (answer: Answer<T>) => void,

@@ -6,7 +6,7 @@ import type { ClusterId, NodeId } from "../../../src/core/ids.ts";
 import { parseClusterId } from "../../../src/core/ids.ts";
 import { FIRST_EPOCH_NUMBER, Layout } from "../../../src/core/layout/layout.ts";
 import type { Member } from "../../../src/core/layout/layout.ts";
-import { payloadBytesMax } from "../../../src/core/messages.ts";
+import { payloadBytesMax } from "../../../src/core/messages/request.ts";
 import type { RequestHandler } from "../../../src/ports/transport.ts";
 import { PeerTransport } from "../../../src/node/io/peer/peer-transport.ts";
 import type { PeerTransportOptions } from "../../../src/node/io/peer/peer-transport.ts";

@@ -8,9 +8,9 @@ import {
   decodeLearnAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
-  encodeRequest,
-} from "../../../src/core/messages.ts";
-import type { PeerRequest } from "../../../src/core/messages.ts";
+} from "../../../src/core/messages/answer.ts";
+import { encodeRequest } from "../../../src/core/messages/request.ts";
+import type { PeerRequest } from "../../../src/core/messages/request.ts";
 import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
 import { PeerServer } from "../../../src/node/peers/peer-server.ts";
 import { VirtualTime } from "../../../src/testing/virtual-clock.ts";

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { ClusterId, NodeId } from "../../../core/ids.ts";
 import type { Epoch } from "../../../core/layout/layout.ts";
-import { PROTOCOL_VERSION } from "../../../core/messages.ts";
+import { PROTOCOL_VERSION } from "../../../core/messages/request.ts";
 
 /**
  * How two peers come to trust a connection, in two requests on one socket:

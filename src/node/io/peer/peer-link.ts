@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { Client } from "undici";
 import { addressText } from "../../../core/config.ts";
+import type { NodeId } from "../../../core/ids.ts";
 import type { Member } from "../../../core/layout/layout.ts";
 import type { Clock, Instant, Timer } from "../../../ports/clock.ts";
 import type { Rng } from "../../../ports/rng.ts";
@@ -41,6 +42,7 @@ interface PeerLinkModules {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly telemetry: Telemetry;
+  readonly onConnected?: (peer: NodeId) => void;
 }
 
 /** This node's connection to one peer: dials, redials, sends requests, pairs answers with them. */
@@ -177,6 +179,7 @@ export class PeerLink {
     this.#connectedGauge().set(1);
     telemetry.metrics.peerConnections.with(peer.id, "connected").add();
     telemetry.log.info({ peer: peer.id }, "peer connected");
+    this.#modules.onConnected?.(peer.id);
   }
 
   #receive(correlation: number, payload: Uint8Array): void {

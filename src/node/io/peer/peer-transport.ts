@@ -7,8 +7,8 @@ import type { Telemetry } from "../../../ports/telemetry.ts";
 import type {
   OutgoingRequest,
   PeerState,
-  RequestHandler,
   Transport,
+  TransportEvents,
 } from "../../../ports/transport.ts";
 import type { PeerIdentity } from "./handshake.ts";
 import { PeerLink } from "./peer-link.ts";
@@ -22,11 +22,10 @@ export interface PeerTransportOptions extends Omit<PeerLinkOptions, "peer"> {
   readonly members: readonly Member[];
 }
 
-interface PeerTransportModules {
+interface PeerTransportModules extends TransportEvents {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly telemetry: Telemetry;
-  readonly handler: RequestHandler;
 }
 
 /** Transport over TCP: one listener, and one link of our own to each peer. */

@@ -1,28 +1,36 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DOUBTS, REFUSALS } from "../../../src/core/answer.ts";
-import type { Answer, Failure } from "../../../src/core/answer.ts";
-import { hex } from "../../../src/core/bytes.ts";
-import { ByteWriter, DecodeError } from "../../../src/core/codec.ts";
-import type { Stamp } from "../../../src/core/hlc.ts";
-import { parseActorId, parseBucketName, parseKey, parseWriteId } from "../../../src/core/ids.ts";
+import { DOUBTS, REFUSALS } from "../../../../src/core/answer.ts";
+import type { Answer, Failure } from "../../../../src/core/answer.ts";
+import { hex } from "../../../../src/core/bytes.ts";
+import { ByteWriter, DecodeError } from "../../../../src/core/codec.ts";
+import type { Stamp } from "../../../../src/core/hlc.ts";
+import {
+  parseActorId,
+  parseBucketName,
+  parseKey,
+  parseNodeId,
+  parseWriteId,
+} from "../../../../src/core/ids.ts";
 import {
   decodeLearnAnswer,
   decodeReadAnswer,
-  decodeRequest,
   decodeWriteAnswer,
   encodeFailure,
   encodeLearnAnswer,
   encodeReadAnswer,
-  encodeRequest,
   encodeWriteAnswer,
+} from "../../../../src/core/messages/answer.ts";
+import {
+  decodeRequest,
+  encodeRequest,
   payloadBytesMax,
-} from "../../../src/core/messages.ts";
-import type { Envelope, PeerRequest } from "../../../src/core/messages.ts";
-import { recordKey } from "../../../src/core/record-key.ts";
-import type { RecordKey } from "../../../src/core/record-key.ts";
-import { encodeRecord } from "../../../src/core/version/record.ts";
-import type { KvRecord } from "../../../src/core/version/record.ts";
+} from "../../../../src/core/messages/request.ts";
+import type { Envelope, PeerRequest } from "../../../../src/core/messages/request.ts";
+import { recordKey } from "../../../../src/core/record-key.ts";
+import type { RecordKey } from "../../../../src/core/record-key.ts";
+import { encodeRecord } from "../../../../src/core/version/record.ts";
+import type { KvRecord } from "../../../../src/core/version/record.ts";
 import {
   bitsOf,
   bytes,
@@ -30,8 +38,8 @@ import {
   stamp,
   version,
   withBitFlipped,
-} from "./support/arbitraries.ts";
-import { forAll } from "./support/for-all.ts";
+} from "../support/arbitraries.ts";
+import { forAll } from "../support/for-all.ts";
 
 interface Message {
   readonly envelope: Envelope;
@@ -58,9 +66,24 @@ const write: fc.Arbitrary<PeerRequest> = fc
 const question: fc.Arbitrary<PeerRequest> = fc
   .tuple(fc.constantFrom("read" as const, "learn" as const), recordKeys)
   .map(([kind, key]) => ({ kind, key }));
+const directory = fc.record({
+  directoryId: fc.constantFrom("0123456789abcdef", "ffffffffffffffff"),
+  startEpoch: u32,
+  position: fc.maxSafeNat(),
+});
+const heartbeat: fc.Arbitrary<PeerRequest> = fc
+  .record({
+    from: fc.constantFrom("n1", "a-node-with-a-name").map(parseNodeId),
+    directory,
+    remembered: fc.option(directory, { nil: undefined }),
+  })
+  .map((it) => ({ kind: "heartbeat", heartbeat: it }));
+const scan: fc.Arbitrary<PeerRequest> = fc
+  .record({ partition: fc.nat(255), after: fc.option(recordKeys, { nil: undefined }) })
+  .map((it) => ({ kind: "scan", scan: it }));
 const message: fc.Arbitrary<Message> = fc.record({
   envelope,
-  request: fc.oneof(write, question),
+  request: fc.oneof(write, question, heartbeat, scan),
 });
 
 function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -75,9 +98,17 @@ function requestBytes({ envelope: around, request }: Message): Uint8Array {
 
 /** Bytes as hex texts: views and copies of the same bytes are then equal. */
 function plain({ envelope: around, request }: Message): unknown {
-  const { key, kind } = request;
-  const written = kind === "write" ? [request.durability, hex(request.record.bytes)] : [];
-  return [around, kind, hex(key), ...written];
+  switch (request.kind) {
+    case "heartbeat":
+      return [around, request];
+    case "scan":
+      return [around, request.scan.partition, hex(request.scan.after ?? new Uint8Array(0))];
+    case "read":
+    case "learn":
+      return [around, request.kind, hex(request.key)];
+    case "write":
+      return [around, request.durability, hex(request.key), hex(request.record.bytes)];
+  }
 }
 
 /** What `decode` makes of the bytes; undefined for a DecodeError; any other error rises. */
@@ -146,7 +177,7 @@ describe("requests", () => {
   test("arbitrary bytes are refused and nothing but DecodeError is thrown", () => {
     const nearly = fc
       .tuple(
-        fc.nat(5),
+        fc.nat(0x20),
         bytes({ minLength: 16, maxLength: 16 }),
         fc.nat(60),
         bytes({ maxLength: 60 }),
