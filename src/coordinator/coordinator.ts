@@ -17,9 +17,13 @@ import type {
   WriteRequest,
   WriteResult,
 } from "../ports/operations.ts";
+import { isExpired } from "../core/version/version.ts";
+import { writeIdentity } from "../core/version/write-identity.ts";
 import type { Rng } from "../ports/rng.ts";
+import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
 import { read } from "./read.ts";
+import type { ReadModules } from "./read.ts";
 import { write } from "./write.ts";
 import type { WriteModules } from "./write.ts";
 
@@ -30,6 +34,7 @@ export interface CoordinatorOptions {
   readonly requestTimeoutMs: number;
   readonly requestTimeoutMaxMs: number;
   readonly operationsMax: number;
+  readonly backgroundRepairsMax: number;
 }
 
 export interface CoordinatorModules extends WriteModules {
@@ -55,6 +60,7 @@ interface OperationFacts {
 export class Coordinator implements Operations {
   readonly #options: CoordinatorOptions;
   readonly #modules: CoordinatorModules;
+  readonly #readModules: ReadModules;
   /** With a counter behind it: write ids that no other node and no other run of this one mints. */
   readonly #writeIdPrefix: string;
   #mintedWriteIds = 0;
@@ -64,6 +70,7 @@ export class Coordinator implements Operations {
   constructor(options: CoordinatorOptions, modules: CoordinatorModules) {
     this.#options = options;
     this.#modules = modules;
+    this.#readModules = { ...modules, backgroundRepairs: new BackgroundRepairs(options) };
     this.#writeIdPrefix = hex(modules.rng.bytes(WRITE_ID_PREFIX_BYTES));
   }
 
@@ -72,9 +79,14 @@ export class Coordinator implements Operations {
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
     return this.#within({ op: "read", mode: properties.mode, request }, async (deadline) => {
       const model = mergeModel(properties.mode);
-      const plan = { key, preferenceList, r, w: properties.w, model, deadline };
-      const { record, acked } = await read(plan, this.#modules);
-      return { version: record?.version, quorum: { needed: r, acked, epoch } };
+      const { w, readRepair } = properties;
+      const plan = { key, preferenceList, r, w, model, readRepair, deadline };
+      const { record, acked, clock } = await read(plan, this.#readModules);
+      const version = record?.version;
+      const reading = this.#modules.stamps.reading();
+      const expired =
+        version !== undefined && isExpired(version, reading > clock ? reading : clock);
+      return { version, expired, quorum: { needed: r, acked, epoch } };
     });
   }
 
@@ -90,10 +102,14 @@ export class Coordinator implements Operations {
     }
     const op = content === undefined ? "delete" : "write";
     return this.#within({ op, mode: properties.mode, request }, async (deadline) => {
+      const ttlSeconds =
+        content === undefined ? undefined : (request.ttlSeconds ?? properties.ttlSeconds);
+      const writeId = request.writeId ?? this.#mintWriteId();
       const plan = {
         key,
         content,
-        writeId: request.writeId ?? this.#mintWriteId(),
+        ttlSeconds,
+        identity: writeIdentity({ writeId, content, ttlSeconds }),
         attempt: request.attempt,
         durability: request.durability ?? properties.durability,
         preferenceList,

@@ -1,53 +1,105 @@
+import { assert } from "../core/assert.ts";
+import type { ReadRepair } from "../core/bucket.ts";
 import { KvError } from "../core/errors.ts";
+import type { Stamp } from "../core/hlc.ts";
 import type { NodeId } from "../core/ids.ts";
-import { ReadQuorum, writeBackQuorumSize } from "../core/quorum/read-quorum.ts";
-import type { ReadAction } from "../core/quorum/read-quorum.ts";
-import { WriteQuorum } from "../core/quorum/write-quorum.ts";
-import type { RecordKey } from "../core/record-key.ts";
+import type { DigestAnswer, ReadAnswer } from "../core/messages/answer.ts";
+import { ReadQuorum } from "../core/quorum/read-quorum.ts";
 import type { MergeModel } from "../core/version/merge-model.ts";
 import type { KvRecord } from "../core/version/record.ts";
-import { BUGGIFY_PAUSE_MS } from "../ports/buggify.ts";
-import { sleep } from "../ports/clock.ts";
-import type { Deadline } from "./deadline.ts";
+import type { BackgroundRepairs } from "./background-repairs.ts";
 import { askingOrder, Round } from "./round.ts";
-import type { RoundModules } from "./round.ts";
+import type { RoundEnd } from "./round.ts";
+import { writeBack } from "./write-back.ts";
+import type { WriteBackModules, WriteBackPlan } from "./write-back.ts";
 
-export interface ReadPlan {
-  readonly key: RecordKey;
-  readonly preferenceList: readonly NodeId[];
-  readonly r: number;
-  readonly w: number;
+export interface ReadPlan extends WriteBackPlan {
   readonly model: MergeModel;
-  readonly deadline: Deadline;
+  readonly readRepair: ReadRepair;
 }
 
-export interface ReadModules extends RoundModules {
-  readonly spareDelayMs: number;
+export interface ReadModules extends WriteBackModules {
+  readonly backgroundRepairs: BackgroundRepairs;
 }
 
 export interface Read {
   readonly record: KvRecord | undefined;
   readonly acked: number;
+  /** The greatest reading of the answering replicas' clocks. */
+  readonly clock: Stamp;
 }
 
-type WriteBack = Extract<ReadAction, { kind: "write-back" }>;
-
 /**
- * Full records of R replicas. When they agree they are the answer; when not, their merge is written
- * back before it is returned, so that a value once read is never unread (I4).
+ * The record of one replica, the own one if it is one, and digests of R − 1 others. When they agree
+ * the record is the answer; when not, the records behind the digests are fetched and their merge is
+ * written back before it is returned, so that a value once read is never unread (I4).
  *
  * @throws KvError `read-unavailable`, `read-timeout`, `read-unconfirmed`: never a value or an
  * absence that fewer than R replicas vouch for.
  */
 export async function read(plan: ReadPlan, modules: ReadModules): Promise<Read> {
-  const { key, deadline, r } = plan;
   const order = askingOrder(modules.replicas, plan.preferenceList);
-  const quorum = new ReadQuorum({ replicas: order, needed: r }, plan.model);
-  const round = new Round<KvRecord | undefined>(
+  let quorum = await askForDigests(plan, order, modules);
+  let action = quorum.finalAction();
+  if (action.kind === "fetch") {
+    quorum = await fetchRecords(plan, { quorum, from: action.from, order }, modules);
+    action = quorum.finalAction();
+  }
+  const { acked, clock } = quorum;
+  assert(action.kind !== "fetch", "a quorum of records leaves none to fetch");
+  if (action.kind === "write-back") {
+    const { backgroundRepairs } = modules;
+    if (plan.readRepair === "background") backgroundRepairs.start(plan, action, modules);
+    else await writeBack(plan, action, modules);
+  }
+  return { record: action.record, acked, clock };
+}
+
+async function askForDigests(
+  plan: ReadPlan,
+  order: readonly NodeId[],
+  modules: ReadModules,
+): Promise<ReadQuorum> {
+  const { key, deadline, r } = plan;
+  const quorum = new ReadQuorum(key, { replicas: order, needed: r }, plan.model);
+  let asked = 0;
+  const round = new Round<ReadAnswer | DigestAnswer>(
     {
       name: "read",
       replicas: order,
       first: r,
+      quorum,
+      deadline,
+      ask: (replica, onAnswer) => {
+        asked += 1;
+        // A spare stands in for a replica that failed or is silent, perhaps the one with the record.
+        if (asked === 1 || asked > r) replica.read(key, deadline.at, onAnswer);
+        else replica.digest(key, deadline.at, onAnswer);
+      },
+    },
+    modules.spareDelayMs,
+    modules,
+  );
+  checkEnd(await round.run(), plan, quorum);
+  return quorum;
+}
+
+/** Asks those whose digests differ for their records, and spares in place of those that fail now. */
+async function fetchRecords(
+  plan: ReadPlan,
+  at: { quorum: ReadQuorum; from: readonly NodeId[]; order: readonly NodeId[] },
+  modules: ReadModules,
+): Promise<ReadQuorum> {
+  const { key, deadline, r } = plan;
+  const { from, order } = at;
+  const quorum = new ReadQuorum(key, { replicas: order, needed: r }, plan.model);
+  const known = quorum.adopt(at.quorum);
+  const spares = order.filter((node) => !from.includes(node) && !known.has(node));
+  const round = new Round<ReadAnswer>(
+    {
+      name: "read",
+      replicas: [...from, ...spares],
+      first: from.length,
       quorum,
       deadline,
       ask: (replica, onAnswer) => replica.read(key, deadline.at, onAnswer),
@@ -55,49 +107,15 @@ export async function read(plan: ReadPlan, modules: ReadModules): Promise<Read> 
     modules.spareDelayMs,
     modules,
   );
-  const end = await round.run();
-  const { acked } = quorum;
-  if (end !== "met") {
-    throw new KvError(
-      end === "deadline" ? "read-timeout" : "read-unavailable",
-      `${acked} of the ${r} replicas that must answer did`,
-      { needed: r, acked },
-    );
-  }
-  const action = quorum.finalAction();
-  if (action.kind === "write-back") await writeBack(plan, action, modules);
-  return { record: action.record, acked };
+  checkEnd(await round.run(), plan, quorum);
+  return quorum;
 }
 
-async function writeBack(plan: ReadPlan, action: WriteBack, modules: ReadModules): Promise<void> {
-  const { key, deadline, preferenceList, r, w } = plan;
-  const { record, holders } = action;
-  const { metrics } = modules.telemetry;
-  if (modules.buggify("pause-before-write-back")) await sleep(modules.clock, BUGGIFY_PAUSE_MS);
-  const needed = writeBackQuorumSize({ n: preferenceList.length, r, w });
-  const quorum = new WriteQuorum({ replicas: preferenceList, needed });
-  for (const node of holders) quorum.add(node, { kind: "ok", value: "applied" });
-  const behind = preferenceList.filter((node) => !holders.has(node));
-  for (const node of behind) metrics.staleReplies.with(node).add();
-  const round = new Round<"applied">(
-    {
-      name: "write-back",
-      replicas: behind,
-      first: behind.length,
-      quorum,
-      deadline,
-      ask: (replica, onAnswer) =>
-        replica.write({ key, record, durability: "sync" }, deadline.at, onAnswer),
-    },
-    modules.spareDelayMs,
-    modules,
-  );
-  const end = await round.run();
-  metrics.readRepairs.with(end).add();
+function checkEnd(end: RoundEnd, { r }: ReadPlan, { acked }: ReadQuorum): void {
   if (end === "met") return;
   throw new KvError(
-    "read-unconfirmed",
-    `${quorum.acked} of the ${needed} replicas that must hold the newest version do`,
-    { needed, acked: quorum.acked, atDeadline: end === "deadline" },
+    end === "deadline" ? "read-timeout" : "read-unavailable",
+    `${acked} of the ${r} replicas that must answer did`,
+    { needed: r, acked },
   );
 }

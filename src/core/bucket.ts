@@ -6,6 +6,12 @@ export type Mode = "lww";
 /** `sync`: acknowledged after fsync on W replicas. `async`: after the write to W operating systems. */
 export type Durability = "sync" | "async";
 
+/**
+ * What becomes of a read whose replicas disagree. `blocking`: it answers once the newest version cannot
+ * be missed by later reads. `background`: it answers at once, and a later read may go back.
+ */
+export type ReadRepair = "blocking" | "background";
+
 export interface BucketProperties {
   readonly mode: Mode;
   /** N: replicas of each key. */
@@ -15,6 +21,9 @@ export interface BucketProperties {
   /** W: replicas that must acknowledge a write. */
   readonly w: number;
   readonly durability: Durability;
+  readonly readRepair: ReadRepair;
+  /** Life of versions whose write names none, in seconds; undefined: they stay. */
+  readonly ttlSeconds: number | undefined;
   readonly valueBytesMax: number;
 }
 
@@ -35,6 +44,8 @@ export function defaultBucketProperties(memberCount: number): BucketProperties {
     r: majority(n),
     w: majority(n),
     durability: "sync",
+    readRepair: "blocking",
+    ttlSeconds: undefined,
     valueBytesMax: VALUE_BYTES_MAX,
   };
 }

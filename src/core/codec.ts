@@ -144,6 +144,11 @@ export class ByteReader {
     this.#advance(length);
   }
 
+  /** Offset of the next field. */
+  get at(): number {
+    return this.#at;
+  }
+
   /** Nothing is left to read. */
   get ended(): boolean {
     return this.#at === this.#end;

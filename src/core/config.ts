@@ -176,6 +176,12 @@ export const OPTIONS = {
     placeholder: "COUNT",
     doc: "client operations in flight on this node; more are refused with 429",
   }),
+  backgroundRepairsMax: option<number>({
+    default: 256,
+    parse: integer({ min: 1, max: 100_000 }),
+    placeholder: "COUNT",
+    doc: "write-backs under way that no read waits for (readRepair=background); more are left to later reads",
+  }),
   clientConnectionsMax: option<number>({
     default: 10_000,
     parse: integer({ min: 1, max: 1_000_000 }),

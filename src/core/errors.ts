@@ -114,6 +114,13 @@ export const ERRORS = {
     retry: "after",
     doc: "The request was refused before any work began. Wait for `Retry-After`, or ask another node.",
   },
+  "write-id-reused": {
+    status: 422,
+    title: "The write id belongs to another write",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "A write with this `KV-Write-Id` and other content (value, content headers, ttl, or delete against put) is among the last 16 writes of the key within 10 minutes. An id names one logical write: mint a new one for each.",
+  },
   "headers-too-large": {
     status: 431,
     title: "The request headers are too large",
@@ -169,6 +176,13 @@ export const ERRORS = {
     outcome: "not-applied",
     retry: "after",
     doc: "The deadline passed before R replicas answered. Nothing is said about the key.",
+  },
+  "no-space": {
+    status: 507,
+    title: "Too few replicas have space for this write; it was not applied",
+    outcome: "not-applied",
+    retry: "after",
+    doc: "Proven: no replica applied the write, and at least one refused it because its disk is full or nearly so. Reads go on. The node takes writes again by itself once there is space; `kv status` names it.",
   },
   "gateway-unavailable": {
     status: 502,
@@ -250,6 +264,8 @@ export interface ErrorData {
   readonly writeId?: string;
   readonly needed?: number;
   readonly acked?: number;
+  /** Of an attempt in doubt: the stamp that it was given. For checkers; no client needs it. */
+  readonly stamp?: number;
   readonly retryAfterMs?: number;
   readonly allow?: string;
   /** Status 504 instead of the table's: the deadline, not a refusal, ended the operation. */

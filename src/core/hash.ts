@@ -1,3 +1,4 @@
+import { hash as cryptoHash } from "node:crypto";
 import { crc32 as zlibCrc32 } from "node:zlib";
 
 /** CRC-32 (IEEE 802.3, as in zlib) of `bytes`, continuing from `seed`. Detects every single bit flip. */
@@ -18,4 +19,9 @@ export function hash32(bytes: Uint8Array, seed = 0): number {
   h = Math.imul(h, 0xc2b2ae35);
   h ^= h >>> 16;
   return h >>> 0;
+}
+
+/** The first 64 bits of SHA-256, as 16 hex digits: texts that differ have different ones, in practice. */
+export function hash64(text: string): string {
+  return cryptoHash("sha256", text, "hex").slice(0, 16);
 }

@@ -83,7 +83,11 @@ export class Node {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),
     });
-    const replica = new Replica({ reads: new ReadQueue(options, { ...modules, cache }), commits });
+    const replica = new Replica({
+      reads: new ReadQueue(options, { ...modules, cache }),
+      commits,
+      clockReading: () => stamps.reading(),
+    });
     const peerServer = new PeerServer({ clock, replica, document: () => document });
     const transport = await modules.openTransport({
       handler: (payload, answer) => peerServer.handle(payload, answer),

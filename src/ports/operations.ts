@@ -1,6 +1,6 @@
 import type { Durability } from "../core/bucket.ts";
 import type { BucketName, Key, WriteId } from "../core/ids.ts";
-import type { Content, Version } from "../core/version/version.ts";
+import type { Content, Version, VersionIdentity } from "../core/version/version.ts";
 
 /** A quorum as a request asks for it. */
 export type QuorumChoice = number | "one" | "quorum" | "all";
@@ -22,6 +22,8 @@ export interface WriteRequest {
   readonly w: QuorumChoice | undefined;
   readonly timeoutMs: number | undefined;
   readonly durability: Durability | undefined;
+  /** Seconds until the version counts as absent; the bucket's unless given. Not for deletes. */
+  readonly ttlSeconds: number | undefined;
   /** Minted unless the client named one. */
   readonly writeId: WriteId | undefined;
   /** 2 or more: an earlier attempt of this write may have reached a node. */
@@ -39,11 +41,14 @@ export interface QuorumFacts {
 export interface ReadResult {
   /** undefined: R replicas know of nothing. A tombstone is a version without content. */
   readonly version: Version | undefined;
+  /** The version is over: the key counts as absent. */
+  readonly expired: boolean;
   readonly quorum: QuorumFacts;
 }
 
 export interface WriteResult {
-  readonly version: Version;
+  /** Of the version that was written, by this attempt or, if it was known already, by an earlier one. */
+  readonly version: VersionIdentity;
   readonly quorum: QuorumFacts;
 }
 

@@ -1,14 +1,17 @@
 import type { Answer } from "../core/answer.ts";
 import type { Durability } from "../core/bucket.ts";
-import type { Stamp } from "../core/hlc.ts";
+import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../core/messages/answer.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import type { KvRecord } from "../core/version/record.ts";
+import type { WriteIdHash } from "../core/version/write-identity.ts";
 import type { Instant } from "./clock.ts";
 
 export interface ReplicaWrite {
   readonly key: RecordKey;
   readonly record: KvRecord;
   readonly durability: Durability;
+  /** A repair brings what other replicas hold already: it is taken also where clients' writes are not. */
+  readonly purpose: "client" | "repair";
 }
 
 /**
@@ -17,13 +20,15 @@ export interface ReplicaWrite {
  * has passed is refused, not done late.
  */
 export interface PeerHandler {
-  read(
-    key: RecordKey,
+  read(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<ReadAnswer>) => void): void;
+  /** As `read`, but only by what two records differ. */
+  digest(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<DigestAnswer>) => void): void;
+  /** The newest stamp that the replica stores for the key, and what it knows of this write. */
+  learn(
+    question: { readonly key: RecordKey; readonly idHash: WriteIdHash },
     deadline: Instant,
-    onAnswer: (answer: Answer<KvRecord | undefined>) => void,
+    onAnswer: (answer: Answer<LearnAnswer>) => void,
   ): void;
-  /** The newest stamp that the replica stores for the key. */
-  learn(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<Stamp>) => void): void;
   /**
    * Merges the record into what is stored. `ok` means that the result, this record or one that
    * supersedes it, has the durability asked for.

@@ -65,6 +65,12 @@ export const METRICS = {
     help: "Reads that wrote the newest version back before they answered, by how that ended",
     labels: ["result"],
   },
+  knownWrites: {
+    kind: "counter",
+    name: "kv_known_writes_total",
+    help: "Writes recognised by their write id and acknowledged without a second incarnation",
+    labels: [],
+  },
   refused: {
     kind: "counter",
     name: "kv_bound_exceeded_total",

@@ -5,7 +5,7 @@ import { KvError } from "../../src/core/errors.ts";
 import { msOfStamp } from "../../src/core/hlc.ts";
 import { parseKey, parseWriteId } from "../../src/core/ids.ts";
 import type { Operations, QuorumFacts } from "../../src/ports/operations.ts";
-import type { Version } from "../../src/core/version/version.ts";
+import type { VersionIdentity } from "../../src/core/version/version.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
@@ -28,7 +28,7 @@ interface Plan {
 }
 
 interface Answer {
-  readonly version: Version | undefined;
+  readonly version: VersionIdentity | undefined;
   readonly quorum: QuorumFacts;
 }
 
@@ -165,6 +165,7 @@ function perform(plan: Plan, operations: Operations): Promise<Answer> {
         : undefined,
     w: plan.w,
     durability: plan.durability,
+    ttlSeconds: undefined,
     writeId: parseWriteId(plan.version),
     attempt: 1,
   });

@@ -303,6 +303,7 @@ export class VirtualNode {
       w: undefined,
       timeoutMs: undefined,
       durability: undefined,
+      ttlSeconds: undefined,
       writeId: undefined,
       attempt: 1,
       ...request,
@@ -327,7 +328,7 @@ export function addressOf(key: string): ReturnType<typeof recordKey> {
 }
 
 /** The value that a read returned, as text. */
-export function valueOf({ version }: ReadResult): string | undefined {
+export function valueOf({ version }: Pick<ReadResult, "version">): string | undefined {
   return textOf(version?.content?.value);
 }
 

@@ -4,25 +4,58 @@ import { ByteReader, DecodeError } from "../codec.ts";
 import type { ByteWriter } from "../codec.ts";
 import type { Stamp } from "../hlc.ts";
 import type { RecordKey } from "../record-key.ts";
-import type { KvRecord } from "../version/record.ts";
+import type { Digest, KvRecord } from "../version/record.ts";
+import type { KnownWrite } from "../version/recent.ts";
 import { recordOf } from "./request.ts";
+
+/** A replica's record of a key, and its clock by which expiry is judged. */
+export interface ReadAnswer {
+  readonly record: KvRecord | undefined;
+  readonly clock: Stamp;
+}
+
+export interface DigestAnswer {
+  readonly digest: Digest;
+  readonly clock: Stamp;
+}
+
+/** What a write has to know before it is stamped. */
+export interface LearnAnswer {
+  /** The newest stamp that the replica stores for the key. */
+  readonly newest: Stamp;
+  /** What the replica knows of a write of this id. */
+  readonly known: KnownWrite | undefined;
+}
 
 const ANSWER_REFUSED = 1;
 const ANSWER_UNKNOWN = 2;
 const ANSWER_OK = 3;
-/** A read's answer: no record. */
+/** A read's answer: no record. A learn's: the write id is not known. */
 const ANSWER_ABSENT = 4;
 
-export function encodeReadAnswer(writer: ByteWriter, answer: Answer<KvRecord | undefined>): void {
+export function encodeReadAnswer(writer: ByteWriter, answer: Answer<ReadAnswer>): void {
   if (answer.kind !== "ok") return encodeFailure(writer, answer);
-  writer.u8(answer.value === undefined ? ANSWER_ABSENT : ANSWER_OK);
-  if (answer.value !== undefined) writer.bytes(answer.value.bytes);
+  const { record, clock } = answer.value;
+  writer.u8(record === undefined ? ANSWER_ABSENT : ANSWER_OK);
+  writer.u64(clock);
+  if (record !== undefined) writer.bytes(record.bytes);
 }
 
-export function encodeLearnAnswer(writer: ByteWriter, answer: Answer<Stamp>): void {
+export function encodeDigestAnswer(writer: ByteWriter, answer: Answer<DigestAnswer>): void {
   if (answer.kind !== "ok") return encodeFailure(writer, answer);
   writer.u8(ANSWER_OK);
-  writer.u64(answer.value);
+  writer.u64(answer.value.clock);
+  writer.shortText(answer.value.digest);
+}
+
+export function encodeLearnAnswer(writer: ByteWriter, answer: Answer<LearnAnswer>): void {
+  if (answer.kind !== "ok") return encodeFailure(writer, answer);
+  const { newest, known } = answer.value;
+  writer.u8(known === undefined ? ANSWER_ABSENT : ANSWER_OK);
+  writer.u64(newest);
+  if (known === undefined) return;
+  writer.u64(known.stamp);
+  writer.u32(known.contentHash);
 }
 
 export function encodeWriteAnswer(writer: ByteWriter, answer: Answer<"applied">): void {
@@ -41,31 +74,45 @@ export function encodeFailure(writer: ByteWriter, answer: Failure): void {
 }
 
 /** @throws DecodeError; the answer then counts as unknown. */
-export function decodeReadAnswer(
-  payload: Uint8Array,
-  key: RecordKey,
-): Answer<KvRecord | undefined> {
+export function decodeReadAnswer(payload: Uint8Array, key: RecordKey): Answer<ReadAnswer> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
-  if (kind === ANSWER_OK) return { kind: "ok", value: recordOf(key, reader.rest()) };
-  if (kind === ANSWER_ABSENT) return whole(reader, { kind: "ok", value: undefined });
-  return decodeFailure(reader, kind);
+  if (kind !== ANSWER_OK && kind !== ANSWER_ABSENT) return decodeFailure(reader, kind);
+  const clock = reader.u64() as Stamp;
+  if (kind === ANSWER_ABSENT) return whole(reader, ok({ record: undefined, clock }));
+  return ok({ record: recordOf(key, reader.rest()), clock });
 }
 
 /** @throws DecodeError */
-export function decodeLearnAnswer(payload: Uint8Array): Answer<Stamp> {
+export function decodeDigestAnswer(payload: Uint8Array): Answer<DigestAnswer> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
-  if (kind === ANSWER_OK) return whole(reader, { kind: "ok", value: reader.u64() as Stamp });
-  return decodeFailure(reader, kind);
+  if (kind !== ANSWER_OK) return decodeFailure(reader, kind);
+  const clock = reader.u64() as Stamp;
+  return whole(reader, ok({ clock, digest: reader.shortText() as Digest }));
+}
+
+/** @throws DecodeError */
+export function decodeLearnAnswer(payload: Uint8Array): Answer<LearnAnswer> {
+  const reader = new ByteReader(payload);
+  const kind = reader.u8();
+  if (kind !== ANSWER_OK && kind !== ANSWER_ABSENT) return decodeFailure(reader, kind);
+  const newest = reader.u64() as Stamp;
+  if (kind === ANSWER_ABSENT) return whole(reader, ok({ newest, known: undefined }));
+  const known = { stamp: reader.u64() as Stamp, contentHash: reader.u32() };
+  return whole(reader, ok({ newest, known }));
 }
 
 /** @throws DecodeError */
 export function decodeWriteAnswer(payload: Uint8Array): Answer<"applied"> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
-  if (kind === ANSWER_OK) return whole(reader, { kind: "ok", value: "applied" });
+  if (kind === ANSWER_OK) return whole(reader, ok("applied"));
   return decodeFailure(reader, kind);
+}
+
+function ok<const T>(value: T): Answer<T> {
+  return { kind: "ok", value };
 }
 
 function decodeFailure(reader: ByteReader, kind: number): Failure {

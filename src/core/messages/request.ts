@@ -8,6 +8,7 @@ import { parseRecordKey } from "../record-key.ts";
 import type { RecordKey } from "../record-key.ts";
 import { decodeRecord, RECORD_OVERHEAD_BYTES_MAX } from "../version/record.ts";
 import type { KvRecord } from "../version/record.ts";
+import type { WriteIdHash } from "../version/write-identity.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { decodeScan, encodeScan } from "./scan.ts";
@@ -16,13 +17,16 @@ import type { ScanRequest } from "./scan.ts";
 /** What a coordinator asks of a replica. */
 export type ReplicaRequest =
   | { readonly kind: "read"; readonly key: RecordKey }
-  | { readonly kind: "learn"; readonly key: RecordKey }
+  | { readonly kind: "digest"; readonly key: RecordKey }
+  | { readonly kind: "learn"; readonly key: RecordKey; readonly idHash: WriteIdHash }
   | {
       readonly kind: "write";
       readonly key: RecordKey;
       readonly record: KvRecord;
       readonly durability: Durability;
-    };
+    }
+  /** A record that other replicas hold already. */
+  | { readonly kind: "repair"; readonly key: RecordKey; readonly record: KvRecord };
 
 /** What one node asks of another. */
 export type PeerRequest =
@@ -59,6 +63,9 @@ const REQUEST_WRITE_SYNC = 0x06;
 const REQUEST_WRITE_ASYNC = 0x09;
 const REQUEST_HEARTBEAT = 0x0a;
 const REQUEST_SCAN = 0x0c;
+const REQUEST_DIGEST = 0x0f;
+const REQUEST_REPAIR = 0x11;
+const ID_HASH_BYTES = 8;
 
 export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: PeerRequest): void {
   writer.u8(kindByte(request));
@@ -72,9 +79,13 @@ export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: P
     case "scan":
       return encodeScan(writer, request.scan);
     case "read":
-    case "learn":
+    case "digest":
       return encodeKey(writer, request.key);
+    case "learn":
+      encodeKey(writer, request.key);
+      return writer.hex(request.idHash);
     case "write":
+    case "repair":
       encodeKey(writer, request.key);
       return writer.bytes(request.record.bytes);
   }
@@ -89,8 +100,12 @@ function kindByte(request: PeerRequest): number {
   switch (request.kind) {
     case "read":
       return REQUEST_READ;
+    case "digest":
+      return REQUEST_DIGEST;
     case "learn":
       return REQUEST_LEARN;
+    case "repair":
+      return REQUEST_REPAIR;
     case "write":
       return request.durability === "sync" ? REQUEST_WRITE_SYNC : REQUEST_WRITE_ASYNC;
     case "heartbeat":
@@ -114,16 +129,20 @@ function decodeBody(reader: ByteReader, kind: number): PeerRequest {
   switch (kind) {
     case REQUEST_READ:
       return { kind: "read", key: lastKey(reader) };
-    case REQUEST_LEARN:
-      return { kind: "learn", key: lastKey(reader) };
-    case REQUEST_WRITE_SYNC:
-    case REQUEST_WRITE_ASYNC: {
-      const durability = kind === REQUEST_WRITE_SYNC ? "sync" : "async";
+    case REQUEST_DIGEST:
+      return { kind: "digest", key: lastKey(reader) };
+    case REQUEST_LEARN: {
       const key = decodeKey(reader);
-      // A copy: the record is kept, and must not keep the whole chunk that it arrived in.
-      const record = recordOf(key, copyBytes(reader.rest()));
-      return { kind: "write", key, record, durability };
+      const idHash = reader.hex(ID_HASH_BYTES) as WriteIdHash;
+      reader.finish();
+      return { kind: "learn", key, idHash };
     }
+    case REQUEST_WRITE_SYNC:
+      return { kind: "write", ...decodeKeyed(reader), durability: "sync" };
+    case REQUEST_WRITE_ASYNC:
+      return { kind: "write", ...decodeKeyed(reader), durability: "async" };
+    case REQUEST_REPAIR:
+      return { kind: "repair", ...decodeKeyed(reader) };
     case REQUEST_HEARTBEAT:
       return { kind: "heartbeat", heartbeat: decodeHeartbeat(reader) };
     case REQUEST_SCAN:
@@ -137,6 +156,12 @@ function decodeKey(reader: ByteReader): RecordKey {
   const key = parseRecordKey(reader.bytes(reader.u16()));
   if (key === undefined) throw new DecodeError("no record key");
   return key;
+}
+
+function decodeKeyed(reader: ByteReader): { key: RecordKey; record: KvRecord } {
+  const key = decodeKey(reader);
+  // A copy: the record is kept, and must not keep the whole chunk that it arrived in.
+  return { key, record: recordOf(key, copyBytes(reader.rest())) };
 }
 
 /** A key behind which nothing follows. */

@@ -3,6 +3,8 @@ import { assert } from "../assert.ts";
 import { NO_STAMP } from "../hlc.ts";
 import type { Stamp } from "../hlc.ts";
 import type { NodeId } from "../ids.ts";
+import type { LearnAnswer } from "../messages/answer.ts";
+import type { KnownWrite } from "../version/recent.ts";
 import { Tally } from "./tally.ts";
 import type { QuorumSize, Verdict } from "./tally.ts";
 
@@ -23,10 +25,17 @@ export function learnQuorumLeast({ n, r, w }: { n: number; r: number; w: number 
   return r + w > n ? learnQuorumSize({ n, r, w }) : Math.min(w, learnQuorumSize({ n, r, w }));
 }
 
-/** The first round of a write: which stamp is the newest that the key has seen? */
+/** A replica that has merged the write which is being attempted. */
+export interface Witness {
+  readonly node: NodeId;
+  readonly write: KnownWrite;
+}
+
+/** The first round of a write: the newest stamp that the key has seen, and who knows the write itself. */
 export class LearnQuorum {
   readonly #tally: Tally;
   readonly #least: number;
+  readonly #witnesses: Witness[] = [];
   #newest: Stamp = NO_STAMP;
   #hurried = false;
 
@@ -36,9 +45,12 @@ export class LearnQuorum {
     this.#least = least;
   }
 
-  add(node: NodeId, answer: Answer<Stamp>): void {
+  add(node: NodeId, answer: Answer<LearnAnswer>): void {
     this.#tally.add(node, answer.kind);
-    if (answer.kind === "ok" && answer.value > this.#newest) this.#newest = answer.value;
+    if (answer.kind !== "ok") return;
+    const { newest, known } = answer.value;
+    if (newest > this.#newest) this.#newest = newest;
+    if (known !== undefined) this.#witnesses.push({ node, write: known });
   }
 
   /** Replicas have been silent for long: from now on the least number will do. */
@@ -59,5 +71,9 @@ export class LearnQuorum {
 
   get newest(): Stamp {
     return this.#newest;
+  }
+
+  get witnesses(): readonly Witness[] {
+    return this.#witnesses;
   }
 }

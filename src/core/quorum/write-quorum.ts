@@ -8,6 +8,7 @@ import type { QuorumSize, Verdict } from "./tally.ts";
 export class WriteQuorum {
   readonly #tally: Tally;
   #sent = 0;
+  #lacksSpace = false;
 
   constructor(size: QuorumSize) {
     this.#tally = new Tally(size);
@@ -20,6 +21,12 @@ export class WriteQuorum {
 
   add(node: NodeId, answer: Answer<unknown>): void {
     this.#tally.add(node, answer.kind);
+    if (answer.kind === "refused" && answer.reason === "no-space") this.#lacksSpace = true;
+  }
+
+  /** Some replica refused for lack of space. */
+  get lacksSpace(): boolean {
+    return this.#lacksSpace;
   }
 
   /** False once W is out of reach: to send the write to further replicas could only do harm. */

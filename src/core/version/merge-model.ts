@@ -1,4 +1,5 @@
 import type { Stamp } from "../hlc.ts";
+import type { RecordKey } from "../record-key.ts";
 import type { KvRecord } from "./record.ts";
 
 /**
@@ -8,9 +9,10 @@ import type { KvRecord } from "./record.ts";
 export interface MergeModel {
   /**
    * Commutative, associative, idempotent (I1). Returns one of its arguments, by identity, when the
-   * result equals it: `merge(stored, x) === stored` tells the replica that there is nothing to write.
+   * result equals it: `merge(key, stored, x) === stored` tells the replica that there is nothing to
+   * write.
    */
-  merge(stored: KvRecord | undefined, incoming: KvRecord): KvRecord;
+  merge(key: RecordKey, stored: KvRecord | undefined, incoming: KvRecord): KvRecord;
   /** Whether both replicas hold the same; two absent records do. */
   equal(a: KvRecord | undefined, b: KvRecord | undefined): boolean;
   /** The greatest stamp in the record: a later write must be stamped above it. */

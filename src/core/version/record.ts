@@ -1,18 +1,24 @@
 import type { Mode } from "../bucket.ts";
+import { EMPTY_BYTES, latin1Text } from "../bytes.ts";
 import { ByteReader, ByteWriter, DecodeError } from "../codec.ts";
 import { crc32 } from "../hash.ts";
 import type { Stamp } from "../hlc.ts";
 import type { ActorId, WriteId } from "../ids.ts";
 import type { RecordKey } from "../record-key.ts";
+import { RECENT_ENTRY_BYTES, RECENT_MAX } from "./recent.ts";
+import type { Recent } from "./recent.ts";
 import type { Version } from "./version.ts";
 
 /**
- * What a replica stores for a key, in an `lww` bucket one version. `bytes` is its encoding, the same
- * on disk and on the wire, so a record is encoded once by the coordinator that minted it and its
- * checksum is checked wherever it arrives:
+ * What a replica stores for a key, in an `lww` bucket one version and the writes merged lately.
+ * `bytes` is its encoding, the same on disk and on the wire, so a record is encoded once by the
+ * coordinator that minted it and its checksum is checked wherever it arrives:
  *
- *     format 1 | mode 1 | flags | stamp, 8 | actor, 12 | write id | content type? | content encoding?
- *     | value | CRC-32 of record key and everything before, 4
+ *     format 2 | mode 1 | flags | stamp, 8 | actor, 12 | expiry, 8? | write id | content type?
+ *     | content encoding? | recent: count, entries of 20 | value
+ *     | CRC-32 of record key and everything before, 4
+ *
+ * Format 1 had neither expiry nor recent writes; it is still read.
  *
  * The checksum covers the record key: a record found under another key is damaged too. LevelDB as
  * bound here returns wrong bytes silently after a bit flip, hence a checksum of our own.
@@ -24,13 +30,23 @@ export class KvRecord {
   readonly mode: Mode = "lww";
   readonly stamp: Stamp;
   readonly bytes: Uint8Array;
+  /** Where in `bytes` the count of recent writes stands; 0 in format 1, which has none. */
+  readonly recentAt: number;
   #version: Version | undefined;
 
   /** Only for the codec below: `bytes` are known to be whole. */
-  constructor(bytes: Uint8Array, stamp: Stamp, version?: Version) {
+  constructor(bytes: Uint8Array, stamp: Stamp, recentAt: number, version?: Version) {
     this.bytes = bytes;
     this.stamp = stamp;
+    this.recentAt = recentAt;
     this.#version = version;
+  }
+
+  get recent(): Recent {
+    if (this.recentAt === 0) return EMPTY_BYTES;
+    const start = this.recentAt + 1;
+    const count = this.bytes[this.recentAt] ?? 0;
+    return this.bytes.subarray(start, start + count * RECENT_ENTRY_BYTES);
   }
 
   get version(): Version {
@@ -44,7 +60,13 @@ export interface DamagedRecord {
   readonly reason: "checksum" | "format";
 }
 
-const FORMAT = 1;
+/** Equal for two records exactly when no merge would change either; {@link NO_RECORD} for none. */
+export type Digest = string & { readonly __brand: "Digest" };
+
+export const NO_RECORD = "" as Digest;
+
+const FORMAT = 2;
+const FORMAT_WITHOUT_RECENT = 1;
 const MODE_LWW = 1;
 const ACTOR_BYTES = 12;
 const CHECKSUM_BYTES = 4;
@@ -52,19 +74,26 @@ const FLAGS_OFFSET = 2;
 const FLAG_TOMBSTONE = 1;
 const FLAG_CONTENT_TYPE = 2;
 const FLAG_CONTENT_ENCODING = 4;
-const FLAGS_KNOWN = FLAG_TOMBSTONE | FLAG_CONTENT_TYPE | FLAG_CONTENT_ENCODING;
-const FIXED_BYTES = 1 + 1 + 1 + 8 + ACTOR_BYTES + CHECKSUM_BYTES;
+const FLAG_EXPIRY = 8;
+const FLAGS_OF_FORMAT_1 = FLAG_TOMBSTONE | FLAG_CONTENT_TYPE | FLAG_CONTENT_ENCODING;
+const FLAGS_KNOWN = FLAGS_OF_FORMAT_1 | FLAG_EXPIRY;
+/** Flags, stamp and actor. */
+const IDENTITY_END = FLAGS_OFFSET + 1 + 8 + ACTOR_BYTES;
+const FIXED_BYTES = IDENTITY_END + 1 + CHECKSUM_BYTES;
 
-/** The most that a record adds to its value: fixed fields and three short texts. */
-export const RECORD_OVERHEAD_BYTES_MAX = FIXED_BYTES + 3 * 256;
+/** The most that a record adds to its value: fixed fields, three short texts, expiry, recent writes. */
+export const RECORD_OVERHEAD_BYTES_MAX =
+  FIXED_BYTES + 3 * 256 + 8 + RECENT_MAX * RECENT_ENTRY_BYTES;
 
-export function encodeRecord(key: RecordKey, version: Version): KvRecord {
-  const { content } = version;
+export function encodeRecord(key: RecordKey, version: Version, recent: Recent): KvRecord {
+  const { content, expiresAt } = version;
   const writer = new ByteWriter(
     FIXED_BYTES +
+      (expiresAt === undefined ? 0 : 8) +
       (1 + version.writeId.length) +
       (1 + (content?.contentType?.length ?? 0)) +
       (1 + (content?.contentEncoding?.length ?? 0)) +
+      recent.byteLength +
       (content?.value.byteLength ?? 0),
   );
   writer.u8(FORMAT);
@@ -72,16 +101,35 @@ export function encodeRecord(key: RecordKey, version: Version): KvRecord {
   writer.u8(
     (content === undefined ? FLAG_TOMBSTONE : 0) |
       (content?.contentType === undefined ? 0 : FLAG_CONTENT_TYPE) |
-      (content?.contentEncoding === undefined ? 0 : FLAG_CONTENT_ENCODING),
+      (content?.contentEncoding === undefined ? 0 : FLAG_CONTENT_ENCODING) |
+      (expiresAt === undefined ? 0 : FLAG_EXPIRY),
   );
   writer.u64(version.stamp);
   writer.hex(version.actor);
+  if (expiresAt !== undefined) writer.u64(expiresAt);
   writer.shortText(version.writeId);
   if (content?.contentType !== undefined) writer.shortText(content.contentType);
   if (content?.contentEncoding !== undefined) writer.shortText(content.contentEncoding);
+  const recentAt = writer.length;
+  writer.u8(recent.byteLength / RECENT_ENTRY_BYTES);
+  writer.bytes(recent);
   if (content !== undefined) writer.bytes(content.value);
   writer.u32(crc32(writer.written(), crc32(key)));
-  return new KvRecord(writer.written(), version.stamp, version);
+  return new KvRecord(writer.written(), version.stamp, recentAt, version);
+}
+
+/** The same version with other recent writes. Nothing of the old bytes is kept alive by it. */
+export function withRecent(key: RecordKey, record: KvRecord, recent: Recent): KvRecord {
+  const { bytes, stamp, recentAt } = record;
+  if (recentAt === 0) return encodeRecord(key, record.version, recent);
+  const valueAt = recentAt + 1 + record.recent.byteLength;
+  const writer = new ByteWriter(bytes.byteLength - record.recent.byteLength + recent.byteLength);
+  writer.bytes(bytes.subarray(0, recentAt));
+  writer.u8(recent.byteLength / RECENT_ENTRY_BYTES);
+  writer.bytes(recent);
+  writer.bytes(bytes.subarray(valueAt, bytes.byteLength - CHECKSUM_BYTES));
+  writer.u32(crc32(writer.written(), crc32(key)));
+  return new KvRecord(writer.written(), stamp, recentAt);
 }
 
 /** The content is a view of `bytes`, which must not change afterwards. */
@@ -92,6 +140,18 @@ export function decodeRecord(key: RecordKey, bytes: Uint8Array): KvRecord | Dama
     if (error instanceof DecodeError) return { kind: "damaged", reason: "format" };
     throw error;
   }
+}
+
+/**
+ * Flags, stamp, actor and checksum: which version it is, exactly, and by the checksum the rest, recent
+ * writes included. Two of one dot that differ elsewhere look equal once in 2^32.
+ */
+export function digestOf(record: KvRecord | undefined): Digest {
+  if (record === undefined) return NO_RECORD;
+  const { bytes } = record;
+  const identity = bytes.subarray(FLAGS_OFFSET, IDENTITY_END);
+  const checksum = bytes.subarray(bytes.byteLength - CHECKSUM_BYTES);
+  return (latin1Text(identity) + latin1Text(checksum)) as Digest;
 }
 
 function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRecord {
@@ -105,16 +165,21 @@ function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRec
   const format = reader.u8();
   const mode = reader.u8();
   const flags = reader.u8();
-  if (format !== FORMAT || mode !== MODE_LWW || (flags & ~FLAGS_KNOWN) !== 0) {
+  const flagsKnown = format === FORMAT_WITHOUT_RECENT ? FLAGS_OF_FORMAT_1 : FLAGS_KNOWN;
+  const formatKnown = format === FORMAT || format === FORMAT_WITHOUT_RECENT;
+  if (!formatKnown || mode !== MODE_LWW || (flags & ~flagsKnown) !== 0) {
     return { kind: "damaged", reason: "format" };
   }
   const stamp = reader.u64() as Stamp;
   reader.skip(ACTOR_BYTES);
+  if (flags & FLAG_EXPIRY) reader.u64();
   reader.skip(reader.u8());
   if (flags & FLAG_CONTENT_TYPE) reader.skip(reader.u8());
   if (flags & FLAG_CONTENT_ENCODING) reader.skip(reader.u8());
+  const recentAt = format === FORMAT_WITHOUT_RECENT ? 0 : reader.at;
+  if (recentAt > 0) reader.skip(reader.u8() * RECENT_ENTRY_BYTES);
   if (flags & FLAG_TOMBSTONE) reader.finish();
-  return new KvRecord(bytes, stamp);
+  return new KvRecord(bytes, stamp, recentAt);
 }
 
 /** Of bytes that {@link decodeChecked} has found whole. */
@@ -123,10 +188,12 @@ function decodeVersion(bytes: Uint8Array): Version {
   const flags = reader.u8();
   const stamp = reader.u64() as Stamp;
   const actor = reader.hex(ACTOR_BYTES) as ActorId;
+  const expiresAt = flags & FLAG_EXPIRY ? reader.u64() : undefined;
   const writeId = reader.shortText() as WriteId;
   const contentType = flags & FLAG_CONTENT_TYPE ? reader.shortText() : undefined;
   const contentEncoding = flags & FLAG_CONTENT_ENCODING ? reader.shortText() : undefined;
+  if (bytes[0] !== FORMAT_WITHOUT_RECENT) reader.skip(reader.u8() * RECENT_ENTRY_BYTES);
   const content =
     flags & FLAG_TOMBSTONE ? undefined : { value: reader.rest(), contentType, contentEncoding };
-  return { stamp, actor, writeId, content };
+  return { stamp, actor, writeId, content, expiresAt };
 }

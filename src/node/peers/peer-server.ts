@@ -4,6 +4,7 @@ import type { ByteWriter } from "../../core/codec.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import { sameEpoch } from "../../core/layout/layout.ts";
 import {
+  encodeDigestAnswer,
   encodeFailure,
   encodeLearnAnswer,
   encodeReadAnswer,
@@ -55,13 +56,23 @@ export class PeerServer {
           answer((writer) => encodeReadAnswer(writer, result)),
         );
         return;
+      case "digest":
+        replica.digest(request.key, deadline, (result) =>
+          answer((writer) => encodeDigestAnswer(writer, result)),
+        );
+        return;
       case "learn":
-        replica.learn(request.key, deadline, (result) =>
+        replica.learn(request, deadline, (result) =>
           answer((writer) => encodeLearnAnswer(writer, result)),
         );
         return;
       case "write":
-        replica.write(request, deadline, (result) =>
+        replica.write({ ...request, purpose: "client" }, deadline, (result) =>
+          answer((writer) => encodeWriteAnswer(writer, result)),
+        );
+        return;
+      case "repair":
+        replica.write({ ...request, durability: "sync", purpose: "repair" }, deadline, (result) =>
           answer((writer) => encodeWriteAnswer(writer, result)),
         );
         return;

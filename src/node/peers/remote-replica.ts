@@ -1,17 +1,18 @@
 import type { Answer } from "../../core/answer.ts";
 import { DecodeError } from "../../core/codec.ts";
-import type { Stamp } from "../../core/hlc.ts";
 import type { NodeId } from "../../core/ids.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import {
+  decodeDigestAnswer,
   decodeLearnAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
 } from "../../core/messages/answer.ts";
+import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
 import { encodeRequest } from "../../core/messages/request.ts";
 import type { ReplicaRequest } from "../../core/messages/request.ts";
 import type { RecordKey } from "../../core/record-key.ts";
-import type { KvRecord } from "../../core/version/record.ts";
+import type { WriteIdHash } from "../../core/version/write-identity.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { PeerHandler, ReplicaWrite } from "../../ports/peer-handler.ts";
 import type { Reply, Transport } from "../../ports/transport.ts";
@@ -32,25 +33,37 @@ export class RemoteReplica implements PeerHandler {
     this.#modules = modules;
   }
 
-  read(
-    key: RecordKey,
-    deadline: Instant,
-    onAnswer: (answer: Answer<KvRecord | undefined>) => void,
-  ): void {
+  read(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<ReadAnswer>) => void): void {
     const decode = (payload: Uint8Array) => decodeReadAnswer(payload, key);
     this.#send({ kind: "read", key }, deadline, decode, onAnswer);
   }
 
-  learn(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<Stamp>) => void): void {
-    this.#send({ kind: "learn", key }, deadline, decodeLearnAnswer, onAnswer);
+  digest(
+    key: RecordKey,
+    deadline: Instant,
+    onAnswer: (answer: Answer<DigestAnswer>) => void,
+  ): void {
+    this.#send({ kind: "digest", key }, deadline, decodeDigestAnswer, onAnswer);
   }
 
+  learn(
+    { key, idHash }: { readonly key: RecordKey; readonly idHash: WriteIdHash },
+    deadline: Instant,
+    onAnswer: (answer: Answer<LearnAnswer>) => void,
+  ): void {
+    this.#send({ kind: "learn", key, idHash }, deadline, decodeLearnAnswer, onAnswer);
+  }
+
+  /** Repairs are always synced: what they bring was acknowledged before, or read. */
   write(
-    { key, record, durability }: ReplicaWrite,
+    { key, record, durability, purpose }: ReplicaWrite,
     deadline: Instant,
     onAnswer: (answer: Answer<"applied">) => void,
   ): void {
-    const request: ReplicaRequest = { kind: "write", key, record, durability };
+    const request: ReplicaRequest =
+      purpose === "repair"
+        ? { kind: "repair", key, record }
+        : { kind: "write", key, record, durability };
     this.#send(request, deadline, decodeWriteAnswer, onAnswer);
   }
 

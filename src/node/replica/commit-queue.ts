@@ -77,8 +77,8 @@ export class CommitQueue {
       this.#modules.telemetry.metrics.refused.with("commitQueueMax").add();
       onAnswer({ kind: "refused", reason: "overloaded" });
     } else {
-      const { key, record, durability } = write;
-      this.#waiting.push({ key, record, durability, deadline, onAnswer });
+      const { key, record, durability, purpose } = write;
+      this.#waiting.push({ key, record, durability, purpose, deadline, onAnswer });
       this.#schedule();
     }
   }
@@ -249,8 +249,8 @@ export class CommitQueue {
       return false;
     }
     commit.merged = commit.stored;
-    for (const { record } of commit.writers) {
-      commit.merged = mergeModel(record.mode).merge(commit.merged, record);
+    for (const { key, record } of commit.writers) {
+      commit.merged = mergeModel(record.mode).merge(key, commit.merged, record);
     }
     return true;
   }

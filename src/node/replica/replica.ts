@@ -1,38 +1,68 @@
 import type { Answer } from "../../core/answer.ts";
 import { NO_STAMP } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
+import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import { mergeModel } from "../../core/version/merge.ts";
-import type { KvRecord } from "../../core/version/record.ts";
+import { findRecent } from "../../core/version/recent.ts";
+import { digestOf } from "../../core/version/record.ts";
+import type { WriteIdHash } from "../../core/version/write-identity.ts";
 import type { Instant } from "../../ports/clock.ts";
 import type { PeerHandler, ReplicaWrite } from "../../ports/peer-handler.ts";
 import type { CommitQueue } from "./commit-queue.ts";
 import type { ReadQueue } from "./read-queue.ts";
 
+interface ReplicaModules {
+  readonly reads: ReadQueue;
+  readonly commits: CommitQueue;
+  /** This node's hybrid logical clock as it reads now. */
+  readonly clockReading: () => Stamp;
+}
+
 /** This node as a replica: its reads and commits, whoever coordinates. */
 export class Replica implements PeerHandler {
-  readonly #reads: ReadQueue;
-  readonly #commits: CommitQueue;
+  readonly #modules: ReplicaModules;
 
-  constructor({ reads, commits }: { reads: ReadQueue; commits: CommitQueue }) {
-    this.#reads = reads;
-    this.#commits = commits;
+  constructor(modules: ReplicaModules) {
+    this.#modules = modules;
   }
 
-  read(
+  read(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<ReadAnswer>) => void): void {
+    const { clockReading, reads } = this.#modules;
+    reads.read(key, deadline, (answer) => {
+      if (answer.kind !== "ok") return onAnswer(answer);
+      onAnswer({ kind: "ok", value: { record: answer.value, clock: clockReading() } });
+    });
+  }
+
+  digest(
     key: RecordKey,
     deadline: Instant,
-    onAnswer: (answer: Answer<KvRecord | undefined>) => void,
+    onAnswer: (answer: Answer<DigestAnswer>) => void,
   ): void {
-    this.#reads.read(key, deadline, onAnswer);
+    const { clockReading, reads } = this.#modules;
+    reads.read(key, deadline, (answer) => {
+      if (answer.kind !== "ok") return onAnswer(answer);
+      onAnswer({ kind: "ok", value: { digest: digestOf(answer.value), clock: clockReading() } });
+    });
   }
 
-  learn(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<Stamp>) => void): void {
-    this.#reads.read(key, deadline, (answer) => {
+  learn(
+    { key, idHash }: { readonly key: RecordKey; readonly idHash: WriteIdHash },
+    deadline: Instant,
+    onAnswer: (answer: Answer<LearnAnswer>) => void,
+  ): void {
+    this.#modules.reads.read(key, deadline, (answer) => {
       if (answer.kind !== "ok") return onAnswer(answer);
       const record = answer.value;
-      const newest = record === undefined ? NO_STAMP : mergeModel(record.mode).newest(record);
-      onAnswer({ kind: "ok", value: newest });
+      const value =
+        record === undefined
+          ? { newest: NO_STAMP, known: undefined }
+          : {
+              newest: mergeModel(record.mode).newest(record),
+              known: findRecent(record.recent, idHash),
+            };
+      onAnswer({ kind: "ok", value });
     });
   }
 
@@ -41,6 +71,6 @@ export class Replica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<"applied">) => void,
   ): void {
-    this.#commits.write(write, deadline, onAnswer);
+    this.#modules.commits.write(write, deadline, onAnswer);
   }
 }

@@ -48,6 +48,11 @@ export class StampLease implements Stamps {
     return this.#hlc.last;
   }
 
+  reading(): Stamp {
+    const wall = stampOfMs(this.#modules.clock.wallMs());
+    return wall > this.#hlc.last ? wall : this.#hlc.last;
+  }
+
   /** Renews in the background once less than half of the lease is left. */
   prepare(): void {
     if (this.#headroom() < LEASE_STAMPS / 2) {

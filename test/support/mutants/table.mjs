@@ -20,8 +20,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/coordinator/write",
-          find: "const newest = await learn(plan, order, modules);",
-          replace: "const newest = 0;",
+          find: "const { newest, witnesses } = await learn(plan, order, modules);",
+          replace: "const { newest, witnesses } = { newest: 0, witnesses: [] };",
         },
       ],
     },
@@ -55,7 +55,7 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/quorum/read-quorum",
-          find: "merged = this.#model.merge(merged, record);",
+          find: "merged = this.#model.merge(this.#key, merged, record);",
           replace: "merged ??= record;",
         },
       ],
@@ -70,8 +70,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/version/lww",
-          find: "compareRecords(incoming, stored) > 0",
-          replace: "compareRecords(incoming, stored) < 0",
+          find: "compareVersions(incoming, stored) > 0",
+          replace: "compareVersions(incoming, stored) < 0",
         },
       ],
     },
@@ -85,8 +85,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/version/lww",
-          find: "const byBytes = compareBytes(a.bytes, b.bytes);",
-          replace: "const byBytes = 0;",
+          find: "if (equalBytes(a.bytes, b.bytes))",
+          replace: "if (true)",
         },
       ],
     },

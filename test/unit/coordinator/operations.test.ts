@@ -12,7 +12,7 @@ describe("PUT, GET and DELETE (N=3 R=W=2)", () => {
     };
     const writeId = writeIdOf("write-1");
     const written = await cluster.run(cluster.node(via).put("k", "", { content, writeId }));
-    expect(written.version).toMatchObject({ content, writeId });
+    expect(written.version).toEqual({ stamp: expect.any(Number), writeId });
     expect(written.quorum).toEqual({ needed: 2, acked: expect.any(Number), epoch: 1 });
     expect(written.quorum.acked).toBeGreaterThanOrEqual(2);
     for (const node of cluster.nodes) {
@@ -23,7 +23,7 @@ describe("PUT, GET and DELETE (N=3 R=W=2)", () => {
         contentType: "text/plain",
         contentEncoding: "gzip",
       });
-      expect(valueOf({ version, quorum })).toBe("a value");
+      expect(valueOf({ version })).toBe("a value");
       expect(quorum).toEqual({ needed: 2, acked: 2, epoch: 1 });
     }
   });
@@ -41,7 +41,6 @@ describe("PUT, GET and DELETE (N=3 R=W=2)", () => {
     const cluster = await VirtualCluster.open();
     await cluster.run(cluster.node(1).put("k", "old"));
     const deleted = await cluster.run(cluster.node(2).delete("k"));
-    expect(deleted.version.content).toBeUndefined();
     for (const node of cluster.nodes) {
       const { version } = await cluster.run(node.get("k"));
       expect(version).toBeDefined();

@@ -11,6 +11,7 @@ import {
 } from "../../../src/core/messages/answer.ts";
 import { encodeRequest } from "../../../src/core/messages/request.ts";
 import type { PeerRequest } from "../../../src/core/messages/request.ts";
+import type { WriteIdHash } from "../../../src/core/version/write-identity.ts";
 import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
 import { PeerServer } from "../../../src/node/peers/peer-server.ts";
 import { VirtualTime } from "../../../src/testing/virtual-clock.ts";
@@ -20,6 +21,8 @@ import { addressOf, writeOf } from "./support.ts";
 const DOCUMENT = firstClusterDocument(parsePeers("n1=n1:1,n2=n2:1,n3=n3:1"));
 const KEY = addressOf("k");
 const WRITE = writeOf("k", "value");
+const READ = { record: WRITE.record, clock: stampOfMs(7) };
+const LEARNED = { newest: stampOfMs(9), known: { stamp: stampOfMs(8), contentHash: 5 } };
 
 /** Notes what the replica is asked; `replica` decides what it answers. */
 function bench(replica: Partial<PeerHandler> = {}) {
@@ -30,12 +33,18 @@ function bench(replica: Partial<PeerHandler> = {}) {
       asked.push(["read", key, deadline]);
       replica.read?.(key, deadline, onAnswer);
     },
-    learn(key, deadline, onAnswer) {
-      asked.push(["learn", key, deadline]);
-      replica.learn?.(key, deadline, onAnswer);
+    digest(key, deadline, onAnswer) {
+      asked.push(["digest", key, deadline]);
+      replica.digest?.(key, deadline, onAnswer);
+    },
+    learn(question, deadline, onAnswer) {
+      asked.push(["learn", question.key, deadline, question.idHash]);
+      replica.learn?.(question, deadline, onAnswer);
     },
     write(write, deadline, onAnswer) {
-      asked.push(["write", write.key, deadline, write.durability, write.record.bytes]);
+      const { key, record, durability, purpose } = write;
+      const kind = purpose === "repair" ? "repair" : "write";
+      asked.push([kind, key, deadline, durability, record.bytes]);
       replica.write?.(write, deadline, onAnswer);
     },
   };
@@ -69,9 +78,11 @@ function encoded(
 
 const REQUESTS: readonly PeerRequest[] = [
   { kind: "read", key: KEY },
-  { kind: "learn", key: KEY },
+  { kind: "learn", key: KEY, idHash: "0123456789abcdef" as WriteIdHash },
   { kind: "write", key: KEY, record: WRITE.record, durability: "sync" },
   { kind: "write", key: KEY, record: WRITE.record, durability: "async" },
+  { kind: "digest", key: KEY },
+  { kind: "repair", key: KEY, record: WRITE.record },
 ];
 
 describe("a request that is whole", () => {
@@ -79,10 +90,20 @@ describe("a request that is whole", () => {
     const { handle, asked } = bench();
     handle(encoded(request));
     expect(asked).toHaveLength(1);
-    const [kind, key, , durability, bytes] = asked[0] ?? [];
+    const [kind, key, , about, bytes] = asked[0] ?? [];
     expect([kind, Buffer.from(key as Uint8Array)]).toEqual([request.kind, Buffer.from(KEY)]);
-    expect(durability).toBe(request.kind === "write" ? request.durability : undefined);
-    const sent = request.kind === "write" ? Buffer.from(WRITE.record.bytes) : undefined;
+    const expected = {
+      read: undefined,
+      digest: undefined,
+      learn: "0123456789abcdef",
+      write: request.kind === "write" ? request.durability : undefined,
+      repair: "sync",
+      heartbeat: undefined,
+      scan: undefined,
+    };
+    expect(about).toBe(expected[request.kind]);
+    const carries = request.kind === "write" || request.kind === "repair";
+    const sent = carries ? Buffer.from(WRITE.record.bytes) : undefined;
     expect(bytes === undefined ? undefined : Buffer.from(bytes as Uint8Array)).toEqual(sent);
   });
 
@@ -102,9 +123,9 @@ describe("a request that is whole", () => {
   test("answers go back as the replica gave them, later too", () => {
     const later: (() => void)[] = [];
     const { handle, answers } = bench({
-      read: (_key, _deadline, onAnswer) => onAnswer({ kind: "ok", value: WRITE.record }),
+      read: (_key, _deadline, onAnswer) => onAnswer({ kind: "ok", value: READ }),
       learn: (_key, _deadline, onAnswer) => {
-        later.push(() => onAnswer({ kind: "ok", value: stampOfMs(9) }));
+        later.push(() => onAnswer({ kind: "ok", value: LEARNED }));
       },
       write: (_write, _deadline, onAnswer) => onAnswer({ kind: "ok", value: "applied" }),
     });
@@ -112,11 +133,11 @@ describe("a request that is whole", () => {
     const [read, write] = answers;
     expect(decodeReadAnswer(read ?? utf8(""), KEY)).toMatchObject({
       kind: "ok",
-      value: { stamp: WRITE.record.stamp },
+      value: { record: { stamp: WRITE.record.stamp }, clock: READ.clock },
     });
     expect(decodeWriteAnswer(write ?? utf8(""))).toEqual({ kind: "ok", value: "applied" });
     for (const act of later) act();
-    expect(decodeLearnAnswer(answers[2] ?? utf8(""))).toEqual({ kind: "ok", value: stampOfMs(9) });
+    expect(decodeLearnAnswer(answers[2] ?? utf8(""))).toEqual({ kind: "ok", value: LEARNED });
   });
 
   test.each([
@@ -126,7 +147,7 @@ describe("a request that is whole", () => {
   ] as const)("a failure goes back with its reason: $reason", (failure) => {
     const fail = (_a: unknown, _b: unknown, onAnswer: (answer: typeof failure) => void) =>
       onAnswer(failure);
-    const { handle, answers } = bench({ read: fail, learn: fail, write: fail });
+    const { handle, answers } = bench({ read: fail, digest: fail, learn: fail, write: fail });
     for (const request of REQUESTS) handle(encoded(request));
     expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(REQUESTS.map(() => failure));
   });
@@ -194,6 +215,6 @@ describe("a request that must not be done", () => {
     expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(
       answers.map(() => ({ kind: "refused", reason: "epoch-mismatch" })),
     );
-    expect(answers).toHaveLength(8);
+    expect(answers).toHaveLength(2 * REQUESTS.length);
   });
 });

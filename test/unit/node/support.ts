@@ -6,9 +6,12 @@ import { stampOfMs } from "../../../src/core/hlc.ts";
 import { parseActorId, parseKey, parseWriteId } from "../../../src/core/ids.ts";
 import { recordKey } from "../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../src/core/record-key.ts";
+import { recentOf } from "../../../src/core/version/recent.ts";
 import { decodeRecord, encodeRecord } from "../../../src/core/version/record.ts";
 import type { KvRecord } from "../../../src/core/version/record.ts";
-import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
+import { writeIdentity } from "../../../src/core/version/write-identity.ts";
+import type { WriteIdHash } from "../../../src/core/version/write-identity.ts";
+import type { PeerHandler, ReplicaWrite } from "../../../src/ports/peer-handler.ts";
 import type { StorageWrite } from "../../../src/ports/storage.ts";
 import { CommitQueue } from "../../../src/node/replica/commit-queue.ts";
 import { ReadQueue } from "../../../src/node/replica/read-queue.ts";
@@ -59,7 +62,11 @@ export class ReplicaBench {
     const onStorageError = (error: unknown): void => void this.storageErrors.push(error);
     const modules = { cache, clock, storage, telemetry, onStorageError };
     const commits = new CommitQueue(options, modules);
-    this.replica = new Replica({ reads: new ReadQueue(options, modules), commits });
+    this.replica = new Replica({
+      reads: new ReadQueue(options, modules),
+      commits,
+      clockReading: () => stampOfMs(clock.wallMs()),
+    });
     this.put = (write) => commits.put(write);
     this.close = () => commits.close();
   }
@@ -74,23 +81,33 @@ export class ReplicaBench {
     {
       durability = "sync",
       withinMs = LONG_MS,
-    }: { durability?: Durability; withinMs?: number } = {},
+      purpose = "client",
+    }: {
+      durability?: Durability;
+      withinMs?: number;
+      purpose?: ReplicaWrite["purpose"];
+    } = {},
   ): Answer<"applied">[] {
     const answers: Answer<"applied">[] = [];
-    const write = { key: record.key, record: record.record, durability };
+    const write = { key: record.key, record: record.record, durability, purpose };
     this.replica.write(write, this.time.now() + withinMs, (answer) => answers.push(answer));
     return answers;
   }
 
   read(key: string, withinMs = LONG_MS): Answer<KvRecord | undefined>[] {
     const answers: Answer<KvRecord | undefined>[] = [];
-    this.replica.read(addressOf(key), this.time.now() + withinMs, (a) => answers.push(a));
+    this.replica.read(addressOf(key), this.time.now() + withinMs, (answer) =>
+      answers.push(answer.kind === "ok" ? { kind: "ok", value: answer.value.record } : answer),
+    );
     return answers;
   }
 
   learn(key: string, withinMs = LONG_MS): Answer<number>[] {
     const answers: Answer<number>[] = [];
-    this.replica.learn(addressOf(key), this.time.now() + withinMs, (a) => answers.push(a));
+    const question = { key: addressOf(key), idHash: "0".repeat(16) as WriteIdHash };
+    this.replica.learn(question, this.time.now() + withinMs, (answer) =>
+      answers.push(answer.kind === "ok" ? { kind: "ok", value: answer.value.newest } : answer),
+    );
     return answers;
   }
 
@@ -158,8 +175,11 @@ export function writeOf(key: string, value: string | undefined, at = 1, writeId 
     actor: ACTOR,
     writeId: parseWriteId(writeId),
     content,
+    expiresAt: undefined,
   };
-  return { key: addressOf(key), record: encodeRecord(addressOf(key), version) };
+  const identity = writeIdentity({ ...version, ttlSeconds: undefined });
+  const recent = recentOf(version.stamp, identity);
+  return { key: addressOf(key), record: encodeRecord(addressOf(key), version, recent) };
 }
 
 export function addressOf(key: string): RecordKey {

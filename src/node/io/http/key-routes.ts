@@ -2,7 +2,7 @@ import { latin1 } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import { hash32 } from "../../../core/hash.ts";
 import { msOfStamp } from "../../../core/hlc.ts";
-import type { Version } from "../../../core/version/version.ts";
+import type { Version, VersionIdentity } from "../../../core/version/version.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type { Operations, QuorumFacts } from "../../../ports/operations.ts";
 import { readBody } from "./body.ts";
@@ -52,18 +52,22 @@ async function getKey(
   checkKvHeaders(request, "read");
   checkConditionals(request, "read");
   const { r, timeoutMs } = parseQuery(query, "read");
-  const { version, quorum } = await operations.read({ bucket, key, r, timeoutMs });
-  if (version?.content === undefined) {
-    throw new KvError(
-      "key-not-found",
-      version === undefined ? "the key has no value" : "the key was deleted",
-      { deleted: version !== undefined, needed: quorum.needed, acked: quorum.acked },
-    );
+  const { version, expired, quorum } = await operations.read({ bucket, key, r, timeoutMs });
+  if (version?.content === undefined || expired) {
+    const { needed, acked } = quorum;
+    const deleted = version !== undefined && version.content === undefined;
+    const why = deleted
+      ? "the key was deleted"
+      : expired
+        ? "the value expired"
+        : "no value is known";
+    throw new KvError("key-not-found", why, { deleted, needed, acked });
   }
   const etag = etagOf(version);
   const headers = ["ETag", etag, "KV-Write-Id", version.writeId, "KV-Quorum", quorumText(quorum)];
   if (matches(request.headers["if-none-match"], etag)) return exchange.answer(304, headers);
-  const { content, stamp } = version;
+  const { content, stamp, expiresAt } = version;
+  if (expiresAt !== undefined) headers.push("KV-Expires-At", new Date(expiresAt).toISOString());
   headers.push("Last-Modified", new Date(msOfStamp(stamp)).toUTCString());
   headers.push("Content-Type", content.contentType ?? DEFAULT_CONTENT_TYPE);
   if (content.contentEncoding !== undefined) {
@@ -97,7 +101,8 @@ async function writeKey(
   const { request } = exchange;
   checkKvHeaders(request, "write");
   checkConditionals(request, "write");
-  const { w, timeoutMs, durability } = parseQuery(query, "write");
+  const kind = content === undefined ? "delete" : "put";
+  const { w, timeoutMs, durability, ttlSeconds } = parseQuery(query, kind);
   const { version, quorum } = await operations.write({
     bucket,
     key,
@@ -105,6 +110,7 @@ async function writeKey(
     w,
     timeoutMs,
     durability,
+    ttlSeconds,
     writeId: writeIdOf(request),
     attempt: attemptOf(request),
   });
@@ -119,8 +125,8 @@ async function writeKey(
 }
 
 /** Strong: equal for one version on every node, different for any two versions of a key. */
-function etagOf({ stamp, actor, writeId }: Version): string {
-  return `"${stamp.toString(36)}-${hash32(latin1(actor + writeId)).toString(36)}"`;
+function etagOf({ stamp, writeId }: VersionIdentity): string {
+  return `"${stamp.toString(36)}-${hash32(latin1(writeId)).toString(36)}"`;
 }
 
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {

@@ -3,7 +3,7 @@ import type { Durability } from "../../../core/bucket.ts";
 import { KvError } from "../../../core/errors.ts";
 import { parseWriteId } from "../../../core/ids.ts";
 import type { WriteId } from "../../../core/ids.ts";
-import { CONTENT_HEADER_LENGTH_MAX } from "../../../core/version/version.ts";
+import { CONTENT_HEADER_LENGTH_MAX, TTL_SECONDS_MAX } from "../../../core/version/version.ts";
 import type { QuorumChoice } from "../../../ports/operations.ts";
 
 export interface Parameters {
@@ -11,6 +11,7 @@ export interface Parameters {
   readonly w: QuorumChoice | undefined;
   readonly timeoutMs: number | undefined;
   readonly durability: Durability | undefined;
+  readonly ttlSeconds: number | undefined;
 }
 
 const NONE: Parameters = {
@@ -18,9 +19,15 @@ const NONE: Parameters = {
   w: undefined,
   timeoutMs: undefined,
   durability: undefined,
+  ttlSeconds: undefined,
 };
-const ON_READ = ["r", "timeout"] as const;
-const ON_WRITE = ["w", "timeout", "durability"] as const;
+/** What a request asks for; a put can do more than a delete. */
+type RequestKind = "read" | "put" | "delete";
+const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
+  read: ["r", "timeout"],
+  put: ["w", "timeout", "durability", "ttl"],
+  delete: ["w", "timeout", "durability"],
+};
 /** KV headers that this version knows in requests; any other is refused, never ignored. */
 const KV_HEADERS_ON_READ: ReadonlySet<string> = new Set(["kv-request-id"]);
 const KV_HEADERS_ON_WRITE: ReadonlySet<string> = new Set([
@@ -33,9 +40,9 @@ const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const HEADER_TEXT = /^[\x20-\x7e]*$/;
 
 /** @throws KvError `parameter-invalid` naming the parameter */
-export function parseQuery(query: string, kind: "read" | "write"): Parameters {
+export function parseQuery(query: string, kind: RequestKind): Parameters {
   if (query === "") return NONE;
-  const allowed: readonly string[] = kind === "read" ? ON_READ : ON_WRITE;
+  const allowed = ALLOWED[kind];
   const values = new Map<string, string>();
   for (const pair of query.split("&")) {
     const [name = "", value = "", ...rest] = pair.split("=");
@@ -53,6 +60,7 @@ export function parseQuery(query: string, kind: "read" | "write"): Parameters {
     w: parseQuorum("w", values.get("w")),
     timeoutMs: parseTimeout(values.get("timeout")),
     durability: parseDurability(values.get("durability")),
+    ttlSeconds: parseTtl(values.get("ttl")),
   };
 }
 
@@ -67,6 +75,13 @@ function parseTimeout(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new KvError("parameter-invalid", "timeout is a whole number of milliseconds, at least 1");
+}
+
+function parseTtl(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = Number(text);
+  if (/^[1-9]\d{0,9}$/.test(text) && seconds <= TTL_SECONDS_MAX) return seconds;
+  throw new KvError("parameter-invalid", `ttl is 1 to ${TTL_SECONDS_MAX} whole seconds`);
 }
 
 function parseDurability(text: string | undefined): Durability | undefined {

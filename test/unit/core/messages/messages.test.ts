@@ -13,14 +13,17 @@ import {
   parseWriteId,
 } from "../../../../src/core/ids.ts";
 import {
+  decodeDigestAnswer,
   decodeLearnAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
+  encodeDigestAnswer,
   encodeFailure,
   encodeLearnAnswer,
   encodeReadAnswer,
   encodeWriteAnswer,
 } from "../../../../src/core/messages/answer.ts";
+import type { LearnAnswer, ReadAnswer } from "../../../../src/core/messages/answer.ts";
 import {
   decodeRequest,
   encodeRequest,
@@ -29,11 +32,15 @@ import {
 import type { Envelope, PeerRequest } from "../../../../src/core/messages/request.ts";
 import { recordKey } from "../../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../../src/core/record-key.ts";
-import { encodeRecord } from "../../../../src/core/version/record.ts";
+import { RECENT_ENTRY_BYTES, RECENT_MAX } from "../../../../src/core/version/recent.ts";
+import { digestOf, encodeRecord } from "../../../../src/core/version/record.ts";
 import type { KvRecord } from "../../../../src/core/version/record.ts";
+import type { Version } from "../../../../src/core/version/version.ts";
+import type { WriteIdHash } from "../../../../src/core/version/write-identity.ts";
 import {
   bitsOf,
   bytes,
+  minted,
   recordKeys,
   stamp,
   version,
@@ -58,14 +65,16 @@ const ENVELOPE = { start: 1, byteLength: 16 };
 
 const keyed = fc.tuple(recordKeys, version).map(([key, of]) => ({
   key,
-  record: encodeRecord(key, of),
+  record: minted(key, of),
 }));
 const write: fc.Arbitrary<PeerRequest> = fc
   .tuple(keyed, fc.constantFrom("sync" as const, "async" as const))
   .map(([{ key, record }, durability]) => ({ kind: "write", key, record, durability }));
+const repair: fc.Arbitrary<PeerRequest> = keyed.map((of) => ({ kind: "repair", ...of }));
+const idHash = fc.constantFrom("0123456789abcdef", "ffffffffffffffff") as fc.Arbitrary<WriteIdHash>;
 const question: fc.Arbitrary<PeerRequest> = fc
-  .tuple(fc.constantFrom("read" as const, "learn" as const), recordKeys)
-  .map(([kind, key]) => ({ kind, key }));
+  .tuple(fc.constantFrom("read" as const, "digest" as const, "learn" as const), recordKeys, idHash)
+  .map(([kind, key, hash]) => (kind === "learn" ? { kind, key, idHash: hash } : { kind, key }));
 const directory = fc.record({
   directoryId: fc.constantFrom("0123456789abcdef", "ffffffffffffffff"),
   startEpoch: u32,
@@ -83,7 +92,7 @@ const scan: fc.Arbitrary<PeerRequest> = fc
   .map((it) => ({ kind: "scan", scan: it }));
 const message: fc.Arbitrary<Message> = fc.record({
   envelope,
-  request: fc.oneof(write, question, heartbeat, scan),
+  request: fc.oneof(write, repair, question, heartbeat, scan),
 });
 
 function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -104,8 +113,12 @@ function plain({ envelope: around, request }: Message): unknown {
     case "scan":
       return [around, request.scan.partition, hex(request.scan.after ?? new Uint8Array(0))];
     case "read":
-    case "learn":
+    case "digest":
       return [around, request.kind, hex(request.key)];
+    case "learn":
+      return [around, request.kind, hex(request.key), request.idHash];
+    case "repair":
+      return [around, request.kind, hex(request.key), hex(request.record.bytes)];
     case "write":
       return [around, request.durability, hex(request.key), hex(request.record.bytes)];
   }
@@ -124,6 +137,10 @@ function decodedOr<T>(decode: () => T): T | undefined {
 /** The payload cut at each length. */
 function cutsOf(payload: Uint8Array): Uint8Array[] {
   return Array.from(payload.keys(), (length) => payload.subarray(0, length));
+}
+
+function readOf(record: KvRecord | undefined, clock = 5 as Stamp): Answer<ReadAnswer> {
+  return { kind: "ok", value: { record, clock } };
 }
 
 const FAILURES: readonly Failure[] = [
@@ -238,15 +255,18 @@ describe("requests", () => {
 
 describe("answers", () => {
   const records = fc.option(keyed, { nil: undefined, freq: 5 });
+  const known = fc.record({ stamp, contentHash: u32 });
+  const learned = fc.record({ newest: stamp, known: fc.option(known, { nil: undefined }) });
 
   test("to a read: a record, its absence, each refusal and each doubt", () => {
-    forAll([recordKeys, records], (some, of) => {
+    forAll([recordKeys, records, stamp], (some, of, clock) => {
       const key = of?.key ?? some;
-      const payload = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: of?.record }));
+      const payload = encoded((w) => encodeReadAnswer(w, readOf(of?.record, clock)));
       const arrived = decodeReadAnswer(payload, key);
-      expect(arrived.kind).toBe("ok");
-      const value = arrived.kind === "ok" ? arrived.value : undefined;
-      expect(value && hex(value.bytes)).toBe(of && hex(of.record.bytes));
+      if (arrived.kind !== "ok") throw new Error("a record or its absence");
+      const { record } = arrived.value;
+      expect(record && hex(record.bytes)).toBe(of && hex(of.record.bytes));
+      expect(arrived.value.clock).toBe(clock);
     });
     const [key] = fc.sample(recordKeys, 1);
     for (const failure of FAILURES) {
@@ -255,9 +275,19 @@ describe("answers", () => {
     }
   });
 
-  test("to a learn: any stamp, each refusal and each doubt", () => {
-    forAll([stamp], (value) => {
-      const answer: Answer<Stamp> = { kind: "ok", value };
+  test("to a digest: of a record or of none, each refusal and each doubt", () => {
+    forAll([records, stamp], (of, clock) => {
+      const answer = { kind: "ok", value: { digest: digestOf(of?.record), clock } } as const;
+      expect(decodeDigestAnswer(encoded((w) => encodeDigestAnswer(w, answer)))).toEqual(answer);
+    });
+    for (const failure of FAILURES) {
+      expect(decodeDigestAnswer(encoded((w) => encodeDigestAnswer(w, failure)))).toEqual(failure);
+    }
+  });
+
+  test("to a learn: any stamp and what is known of the write, each refusal and each doubt", () => {
+    forAll([learned], (value) => {
+      const answer: Answer<LearnAnswer> = { kind: "ok", value };
       expect(decodeLearnAnswer(encoded((w) => encodeLearnAnswer(w, answer)))).toEqual(answer);
     });
     for (const failure of FAILURES) {
@@ -282,22 +312,28 @@ describe("answers", () => {
   test("a record of another key is refused", () => {
     forAll([keyed, recordKeys], ({ key, record }, other) => {
       fc.pre(hex(other) !== hex(key));
-      const payload = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: record }));
+      const payload = encoded((w) => encodeReadAnswer(w, readOf(record)));
       expect(decodedOr(() => decodeReadAnswer(payload, other))).toBeUndefined();
     });
   });
 
-  test("to a read, with one bit flipped, are refused, a record and its absence alike", () => {
+  test("to a read, with one bit flipped, never tell another record, nor absence for one", () => {
     forAll(
       [keyed],
       ({ key, record }) => {
-        const payload = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: record }));
-        const absent = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: undefined }));
-        for (const original of [payload, absent]) {
-          const taken = bitsOf(original).filter((bit) =>
-            decodedOr(() => decodeReadAnswer(withBitFlipped(original, bit), key)),
-          );
-          expect(taken).toEqual([]);
+        const payload = encoded((w) => encodeReadAnswer(w, readOf(record)));
+        const absent = encoded((w) => encodeReadAnswer(w, readOf(undefined)));
+        // Only the clock has no checksum but the frame's.
+        for (const [original, told] of [
+          [payload, hex(record.bytes)],
+          [absent, undefined],
+        ] as const) {
+          for (const bit of bitsOf(original)) {
+            const arrived = decodedOr(() => decodeReadAnswer(withBitFlipped(original, bit), key));
+            if (arrived?.kind !== "ok") continue;
+            const found = arrived.value.record;
+            expect(found && hex(found.bytes)).toBe(told);
+          }
         }
       },
       25,
@@ -334,9 +370,9 @@ describe("answers", () => {
 
   test("cut short they are refused", () => {
     forAll(
-      [keyed, stamp],
+      [keyed, learned],
       ({ key, record }, value) => {
-        const read = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: record }));
+        const read = encoded((w) => encodeReadAnswer(w, readOf(record)));
         const learn = encoded((w) => encodeLearnAnswer(w, { kind: "ok", value }));
         const taken = [
           ...cutsOf(read).filter((cut) => decodedOr(() => decodeReadAnswer(cut, key))),
@@ -349,7 +385,7 @@ describe("answers", () => {
   });
 
   test("arbitrary bytes throw nothing but DecodeError, and a reason beyond the lists is refused", () => {
-    const short = bytes({ maxLength: 12 }).map((of) => Uint8Array.from([(of[0] ?? 0) % 6, ...of]));
+    const short = bytes({ maxLength: 20 }).map((of) => Uint8Array.from([(of[0] ?? 0) % 6, ...of]));
     forAll(
       [recordKeys, fc.oneof(short, bytes({ maxLength: 40 }))],
       (key, payload) => {
@@ -373,7 +409,7 @@ describe("answers", () => {
 describe("payloadBytesMax", () => {
   const VALUE_BYTES = 1_048_576;
   const key: RecordKey = recordKey(parseBucketName("b".repeat(63)), parseKey(new Uint8Array(1024)));
-  const record: KvRecord = encodeRecord(key, {
+  const longest: Version = {
     stamp: Number.MAX_SAFE_INTEGER as Stamp,
     actor: parseActorId("f".repeat(24)),
     writeId: parseWriteId("w".repeat(64)),
@@ -382,7 +418,9 @@ describe("payloadBytesMax", () => {
       contentType: "t".repeat(255),
       contentEncoding: "e".repeat(255),
     },
-  });
+    expiresAt: Number.MAX_SAFE_INTEGER,
+  };
+  const record = encodeRecord(key, longest, new Uint8Array(RECENT_MAX * RECENT_ENTRY_BYTES));
   const largest: Envelope = {
     epoch: { number: 0xffffffff, hash: 0xffffffff },
     documentVersion: 0xffffffff,
@@ -393,14 +431,14 @@ describe("payloadBytesMax", () => {
     const request: PeerRequest = { kind: "write", key, record, durability: "sync" };
     const payload = requestBytes({ envelope: largest, request });
     expect(payload.byteLength).toBe(
-      1 + 16 + 2 + (3 + 63 + 1 + 1024) + (27 + 65 + 256 + 256) + VALUE_BYTES,
+      1 + 16 + 2 + (3 + 63 + 1 + 1024) + (27 + 65 + 256 + 256 + 8 + 1 + 16 * 20) + VALUE_BYTES,
     );
     expect(payload.byteLength).toBeLessThanOrEqual(payloadBytesMax(VALUE_BYTES));
     expect(decodeRequest(payload).request.kind).toBe("write");
   });
 
   test("bounds the largest answer, the same record", () => {
-    const payload = encoded((w) => encodeReadAnswer(w, { kind: "ok", value: record }));
+    const payload = encoded((w) => encodeReadAnswer(w, readOf(record)));
     expect(payload.byteLength).toBeLessThanOrEqual(payloadBytesMax(VALUE_BYTES));
   });
 

@@ -8,8 +8,7 @@ import {
 } from "../../../../src/core/messages/heartbeat.ts";
 import { decodeScanPage, encodeScanPage } from "../../../../src/core/messages/scan.ts";
 import type { ScanPage } from "../../../../src/core/messages/scan.ts";
-import { encodeRecord } from "../../../../src/core/version/record.ts";
-import { recordKeys, version } from "../support/arbitraries.ts";
+import { minted, recordKeys, version } from "../support/arbitraries.ts";
 import { forAll } from "../support/for-all.ts";
 
 function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -44,7 +43,7 @@ describe("what nodes tell each other of themselves", () => {
 describe("pages of a scan", () => {
   const entry = fc
     .tuple(recordKeys, version)
-    .map(([key, of]) => ({ key, record: encodeRecord(key, of) }));
+    .map(([key, of]) => ({ key, record: minted(key, of) }));
   const page: fc.Arbitrary<ScanPage> = fc.record({
     entries: fc.array(entry, { maxLength: 3 }),
     next: fc.option(recordKeys, { nil: undefined }),

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AssertionError } from "../../../../src/core/assert.ts";
+import type { Answer } from "../../../../src/core/answer.ts";
 import type { Stamp } from "../../../../src/core/hlc.ts";
+import type { LearnAnswer } from "../../../../src/core/messages/answer.ts";
 import { LearnQuorum } from "../../../../src/core/quorum/learn-quorum.ts";
 import type { Verdict } from "../../../../src/core/quorum/tally.ts";
 import { nodeIds } from "../support/arbitraries.ts";
@@ -9,14 +11,23 @@ import { forAll } from "../support/for-all.ts";
 import { answerOf, isMonotone, naiveVerdict, prefixes, roundOf } from "../support/rounds.ts";
 import type { RoundScript } from "../support/rounds.ts";
 
-interface LearnScript extends RoundScript<Stamp> {
+interface LearnScript extends RoundScript<LearnAnswer> {
   readonly least: number;
   /** After how many answers the round is hurried; beyond the last one: never. */
   readonly hurryAfter: number;
 }
 
 const stamp = fc.nat(9).map((n) => n as Stamp);
-const script: fc.Arbitrary<LearnScript> = roundOf(answerOf(stamp)).chain((round) =>
+const known = fc.record({ stamp, contentHash: fc.nat(2) });
+const learned: fc.Arbitrary<LearnAnswer> = fc.record({
+  newest: stamp,
+  known: fc.option(known, { nil: undefined }),
+});
+const newestIs = (newest: number): Answer<LearnAnswer> => ({
+  kind: "ok",
+  value: { newest: newest as Stamp, known: undefined },
+});
+const script: fc.Arbitrary<LearnScript> = roundOf(answerOf(learned)).chain((round) =>
   fc.record({
     replicas: fc.constant(round.replicas),
     needed: fc.constant(round.needed),
@@ -53,12 +64,18 @@ describe("LearnQuorum", () => {
       [script],
       (round) => {
         play(round, (quorum, soFar) => {
-          const stamps = soFar.flatMap(([, answer]) =>
-            answer.kind === "ok" ? [answer.value] : [],
+          const told = soFar.flatMap(([node, answer]) =>
+            answer.kind === "ok" ? [{ node, ...answer.value }] : [],
           );
+          const stamps = told.map(({ newest }) => newest);
           expect(quorum.verdict()).toBe(naiveLearnVerdict(round, soFar));
           expect(quorum.newest).toBe(Math.max(0, ...stamps));
           expect(quorum.acked).toBe(stamps.length);
+          expect(quorum.witnesses).toEqual(
+            told.flatMap(({ node, known: write }) =>
+              write === undefined ? [] : [{ node, write }],
+            ),
+          );
         });
       },
       1_500,
@@ -89,7 +106,7 @@ describe("LearnQuorum", () => {
   test("N=3 L=3 least=1: one answer does once hurried, and not before", () => {
     const replicas = nodeIds(3);
     const quorum = new LearnQuorum({ replicas, needed: 3, least: 1 });
-    for (const node of replicas.slice(0, 1)) quorum.add(node, { kind: "ok", value: 7 as Stamp });
+    for (const node of replicas.slice(0, 1)) quorum.add(node, newestIs(7));
     expect(quorum.verdict()).toBe("pending");
     quorum.hurry();
     expect(quorum.verdict()).toBe("met");
@@ -99,7 +116,7 @@ describe("LearnQuorum", () => {
   test("nobody holds the key: the newest stamp is 0, below every stamp that is minted", () => {
     const replicas = nodeIds(3);
     const quorum = new LearnQuorum({ replicas, needed: 2 });
-    for (const node of replicas) quorum.add(node, { kind: "ok", value: 0 as Stamp });
+    for (const node of replicas) quorum.add(node, newestIs(0));
     expect([quorum.verdict(), quorum.newest]).toEqual(["met", 0]);
   });
 

@@ -12,7 +12,11 @@ import {
 import type { ActorId, BucketName, Key, NodeId, WriteId } from "../../../../src/core/ids.ts";
 import { recordKey } from "../../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../../src/core/record-key.ts";
+import { recentOf } from "../../../../src/core/version/recent.ts";
+import { encodeRecord } from "../../../../src/core/version/record.ts";
+import type { KvRecord } from "../../../../src/core/version/record.ts";
 import type { Content, Version } from "../../../../src/core/version/version.ts";
+import { writeIdentity } from "../../../../src/core/version/write-identity.ts";
 
 /** One of the characters of `alphabet`. */
 export function charOf(alphabet: string): fc.Arbitrary<string> {
@@ -86,6 +90,7 @@ export const version: fc.Arbitrary<Version> = fc.record({
   actor,
   writeId,
   content: fc.option(content, { nil: undefined, freq: 4 }),
+  expiresAt: fc.option(fc.maxSafeNat(), { nil: undefined }),
 });
 
 /** Versions of one key that agree in most of what orders them. */
@@ -101,7 +106,14 @@ export const collidingVersion: fc.Arbitrary<Version> = fc.record({
     }),
     { nil: undefined, freq: 2 },
   ),
+  expiresAt: fc.constantFrom(undefined, undefined, 1, 2),
 });
+
+/** The record of a version as the coordinator that minted it makes it. */
+export function minted(key: RecordKey, of: Version): KvRecord {
+  const identity = writeIdentity({ ...of, ttlSeconds: undefined });
+  return encodeRecord(key, of, recentOf(of.stamp, identity));
+}
 
 export function nodeIds(n: number): readonly NodeId[] {
   return Array.from({ length: n }, (_, i) => parseNodeId(`n${i + 1}`));

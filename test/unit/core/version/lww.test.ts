@@ -6,27 +6,47 @@ import { parseActorId, parseBucketName, parseKey, parseWriteId } from "../../../
 import { recordKey } from "../../../../src/core/record-key.ts";
 import { lww } from "../../../../src/core/version/lww.ts";
 import { mergeModel } from "../../../../src/core/version/merge.ts";
-import { decodeRecord, encodeRecord } from "../../../../src/core/version/record.ts";
+import { decodeRecord } from "../../../../src/core/version/record.ts";
 import type { KvRecord } from "../../../../src/core/version/record.ts";
-import { collidingVersion, version } from "../support/arbitraries.ts";
+import { collidingVersion, minted, version } from "../support/arbitraries.ts";
 import { forAll } from "../support/for-all.ts";
 
 const KEY = recordKey(parseBucketName("default"), parseKey(utf8("k")));
 
 const record: fc.Arbitrary<KvRecord> = fc
   .oneof({ weight: 9, arbitrary: collidingVersion }, { weight: 1, arbitrary: version })
-  .map((of) => encodeRecord(KEY, of));
+  .map((of) => minted(KEY, of));
+/** Records that have merged something already. */
+const mixed = fc
+  .array(record, { minLength: 1, maxLength: 3 })
+  .map((list) => list.reduce((all, next) => lww.merge(KEY, all, next)));
 const maybeRecord = fc.option(record, { nil: undefined, freq: 5 });
 
-/** (stamp, tombstone over value, actor, write id, and of equal ones the bytes), as one sort key. */
-function naiveSortKey({ version: of, bytes }: KvRecord): string {
+/** (stamp, tombstone over value, actor, write id, and of equal ones the rest), as one sort key. */
+function naiveSortKey({ version: of }: KvRecord): string {
+  const { content, expiresAt } = of;
   return [
     String(of.stamp).padStart(16, "0"),
-    of.content === undefined ? "tombstone" : "a value",
+    content === undefined ? "tombstone" : "a value",
     of.actor,
     hex(utf8(of.writeId)).padEnd(128, "0"),
-    hex(bytes),
+    String(expiresAt ?? "never").padStart(16, "0"),
+    hex(content?.value ?? utf8("")),
+    content && JSON.stringify([content.contentType, content.contentEncoding]),
   ].join(" ");
+}
+
+/** The entries of both, newest first, each once. */
+function naiveRecent(a: KvRecord, b: KvRecord): string {
+  const entries = [a, b].flatMap(({ recent }) => hex(recent).match(/.{40}/g) ?? []);
+  const sorted = [...new Set(entries)].toSorted().toReversed();
+  const stampOf = (entry: string): number => Number.parseInt(entry.slice(0, 16), 16);
+  const tenMinutes = 10 * 60 * 1_000 * 2_048;
+  const oldest = stampOf(sorted[0] ?? "") - tenMinutes;
+  return sorted
+    .slice(0, 16)
+    .filter((entry) => stampOf(entry) >= oldest)
+    .join("");
 }
 
 function naiveOrder(a: KvRecord, b: KvRecord): number {
@@ -35,14 +55,15 @@ function naiveOrder(a: KvRecord, b: KvRecord): number {
 }
 
 function merged(records: readonly KvRecord[]): KvRecord | undefined {
-  return records.reduce<KvRecord | undefined>((all, next) => lww.merge(all, next), undefined);
+  return records.reduce<KvRecord | undefined>((all, next) => lww.merge(KEY, all, next), undefined);
 }
 
 describe("merge", () => {
   test("is commutative", () => {
     forAll(
       [record, record],
-      (a, b) => expect(equalBytes(lww.merge(a, b).bytes, lww.merge(b, a).bytes)).toBe(true),
+      (a, b) =>
+        expect(equalBytes(lww.merge(KEY, a, b).bytes, lww.merge(KEY, b, a).bytes)).toBe(true),
       1_000,
     );
   });
@@ -51,8 +72,8 @@ describe("merge", () => {
     forAll(
       [record, record, record],
       (a, b, c) => {
-        const left = lww.merge(lww.merge(a, b), c);
-        const right = lww.merge(a, lww.merge(b, c));
+        const left = lww.merge(KEY, lww.merge(KEY, a, b), c);
+        const right = lww.merge(KEY, a, lww.merge(KEY, b, c));
         expect(equalBytes(left.bytes, right.bytes)).toBe(true);
       },
       1_000,
@@ -63,33 +84,31 @@ describe("merge", () => {
     forAll(
       [record, record],
       (a, b) => {
-        const once = lww.merge(a, b);
-        for (const again of [a, b, once]) expect(lww.merge(once, again)).toBe(once);
+        const once = lww.merge(KEY, a, b);
+        for (const again of [a, b, once]) expect(lww.merge(KEY, once, again)).toBe(once);
         const copy = decodeRecord(KEY, Uint8Array.from(a.bytes));
-        expect(copy.kind === "record" && lww.merge(a, copy)).toBe(a);
+        expect(copy.kind === "record" && lww.merge(KEY, a, copy)).toBe(a);
       },
       1_000,
     );
   });
 
-  test("returns one of its arguments by identity, and the only one there is", () => {
-    forAll(
-      [maybeRecord, record],
-      (stored, incoming) => {
-        const result = lww.merge(stored, incoming);
-        expect(stored === undefined ? [incoming] : [stored, incoming]).toContain(result);
-      },
-      1_000,
-    );
+  test("keeps the only record there is, by identity", () => {
+    forAll([record], (it) => expect(lww.merge(KEY, undefined, it)).toBe(it));
   });
 
-  test("keeps the greater of (stamp, tombstone over value, actor, write id)", () => {
+  test("keeps the version that is greater by (stamp, tombstone over value, actor, write id), and the recent writes of both", () => {
     forAll(
-      [record, record],
+      [mixed, mixed],
       (a, b) => {
+        const result = lww.merge(KEY, a, b);
         const order = naiveOrder(a, b);
-        expect(lww.merge(a, b)).toBe(order >= 0 ? a : b);
-        expect(lww.equal(a, b)).toBe(order === 0);
+        expect(naiveSortKey(result)).toBe(naiveSortKey(order >= 0 ? a : b));
+        expect(hex(result.recent)).toBe(naiveRecent(a, b));
+        const [winner] = order >= 0 ? [a] : [b];
+        expect(result === winner).toBe(hex(winner.recent) === naiveRecent(a, b));
+        const decoded = decodeRecord(KEY, result.bytes);
+        expect(decoded.kind === "record" && hex(decoded.recent)).toBe(hex(result.recent));
       },
       2_000,
     );
@@ -110,7 +129,6 @@ describe("merge", () => {
         const again = [...order, ...repeats.flatMap((i) => list.slice(i, i + 1)), ...order];
         const result = merged(list);
         expect(hex(merged(again)?.bytes ?? utf8(""))).toBe(hex(result?.bytes ?? utf8("")));
-        expect(result).toBe(list.toSorted(naiveOrder).findLast((it) => it === result));
         expect(list.every((it) => naiveOrder(it, result ?? it) <= 0)).toBe(true);
       },
       1_000,
@@ -128,7 +146,7 @@ describe("merge", () => {
         const replicas = [...first];
         const send = (from: number, to: number): void => {
           const sent = replicas[from];
-          if (sent !== undefined) replicas[to] = lww.merge(replicas[to], sent);
+          if (sent !== undefined) replicas[to] = lww.merge(KEY, replicas[to], sent);
         };
         for (const [from, to] of exchanges) send(from, to);
         for (const [from, to] of [
@@ -156,7 +174,8 @@ describe("the documented order, field by field", () => {
     writeId?: string;
     value?: number;
   }): KvRecord =>
-    encodeRecord(KEY, {
+    minted(KEY, {
+      expiresAt: undefined,
       stamp: (fields.stamp ?? 5) as Stamp,
       actor: parseActorId((fields.actor ?? "5").repeat(24)),
       writeId: parseWriteId(fields.writeId ?? "m"),
@@ -195,8 +214,9 @@ describe("the documented order, field by field", () => {
     ["capitals below small letters in a write id", of({ writeId: "a" }), of({ writeId: "Z" })],
     ["the greater bytes when one dot and write id have two contents", of({ value: 6 }), of({})],
   ])("%s", (_, winner, loser) => {
-    expect(lww.merge(loser, winner)).toBe(winner);
-    expect(lww.merge(winner, loser)).toBe(winner);
+    for (const result of [lww.merge(KEY, loser, winner), lww.merge(KEY, winner, loser)]) {
+      expect(naiveSortKey(result)).toBe(naiveSortKey(winner));
+    }
     expect(lww.equal(winner, loser)).toBe(false);
   });
 });
@@ -221,7 +241,7 @@ describe("equal and newest", () => {
   test("newest is the stamp that a later write must be above, and merge never lowers it", () => {
     forAll([record, record], (a, b) => {
       expect(lww.newest(a)).toBe(a.version.stamp);
-      expect(lww.newest(lww.merge(a, b))).toBe(Math.max(lww.newest(a), lww.newest(b)));
+      expect(lww.newest(lww.merge(KEY, a, b))).toBe(Math.max(lww.newest(a), lww.newest(b)));
     });
   });
 });

@@ -6,36 +6,50 @@ import type { Stamp } from "../../../../src/core/hlc.ts";
 import { parseActorId, parseBucketName, parseKey, parseWriteId } from "../../../../src/core/ids.ts";
 import { recordKey } from "../../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../../src/core/record-key.ts";
+import type { Recent } from "../../../../src/core/version/recent.ts";
 import {
   decodeRecord,
+  digestOf,
   encodeRecord,
+  NO_RECORD,
   RECORD_OVERHEAD_BYTES_MAX,
+  withRecent,
 } from "../../../../src/core/version/record.ts";
 import type { Version } from "../../../../src/core/version/version.ts";
-import { bitsOf, bytes, recordKeys, version, withBitFlipped } from "../support/arbitraries.ts";
+import {
+  bitsOf,
+  bytes,
+  minted,
+  recordKeys,
+  version,
+  withBitFlipped,
+} from "../support/arbitraries.ts";
 import { forAll } from "../support/for-all.ts";
 
 const KEY = recordKey(parseBucketName("default"), parseKey(utf8("some/key")));
 
 /** The layout of the doc comment, byte by byte. */
-function naiveRecordBytes(key: RecordKey, of: Version): number[] {
+function naiveRecordBytes(key: RecordKey, of: Version, recent: Recent): number[] {
   const text = (it: string): number[] => [it.length, ...utf8(it)];
-  const { stamp, actor, writeId, content } = of;
+  const u64 = (it: number): number[] => [...bigEndian(it, 8)];
+  const { stamp, actor, writeId, content, expiresAt } = of;
   const flags =
     (content === undefined ? 1 : 0) +
     (content?.contentType === undefined ? 0 : 2) +
-    (content?.contentEncoding === undefined ? 0 : 4);
+    (content?.contentEncoding === undefined ? 0 : 4) +
+    (expiresAt === undefined ? 0 : 8);
   const body = [
-    1,
+    2,
     1,
     flags,
-    ...(BigInt(stamp).toString(16).padStart(16, "0").match(/../g) ?? []).map((b) =>
-      parseInt(b, 16),
-    ),
+    ...u64(stamp),
     ...(actor.match(/../g) ?? []).map((b) => parseInt(b, 16)),
+    ...(expiresAt === undefined ? [] : u64(expiresAt)),
     ...text(writeId),
     ...(content?.contentType === undefined ? [] : text(content.contentType)),
     ...(content?.contentEncoding === undefined ? [] : text(content.contentEncoding)),
+    recent.byteLength / 20,
+    ...recent,
     ...(content?.value ?? []),
   ];
   const checksum = crc32(Uint8Array.from([...key, ...body]));
@@ -46,6 +60,12 @@ function naiveRecordBytes(key: RecordKey, of: Version): number[] {
     (checksum >>> 8) & 255,
     checksum & 255,
   ];
+}
+
+function bigEndian(value: number, byteLength: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigUint64(0, BigInt(value));
+  return new Uint8Array(view.buffer).subarray(8 - byteLength);
 }
 
 /** Bytes as plain numbers: views and copies of the same bytes are then equal. */
@@ -60,15 +80,23 @@ function sealed(key: RecordKey, body: Uint8Array): Uint8Array {
   return Uint8Array.from([...body, ...new Uint8Array(checksum.buffer)]);
 }
 
-/** Whether the texts that the flags announce end before the bytes do; a tombstone has no more. */
-function areTextsWhole(flags: number, tail: readonly number[]): boolean {
+/**
+ * Whether the texts that the flags announce, and in format 2 the recent writes, end before the bytes
+ * do; a tombstone has no more.
+ */
+function isTailWhole(format: number, flags: number, tail: readonly number[]): boolean {
   let rest = [...tail];
+  const take = (length: number): boolean => {
+    const whole = rest.length >= length;
+    rest = rest.slice(length);
+    return whole;
+  };
+  if ((flags & 8) !== 0 && !take(8)) return false;
   for (const announced of [1, flags & 2, flags & 4]) {
-    const [length = 255] = rest;
-    if (announced !== 0 && rest.length < 1 + length) return false;
-    if (announced !== 0) rest = rest.slice(1 + length);
+    if (announced !== 0 && !take(1 + (rest[0] ?? 255))) return false;
   }
-  return flags < 8 && ((flags & 1) === 0 || rest.length === 0);
+  if (format === 2 && !take(1 + 20 * (rest[0] ?? 255))) return false;
+  return flags < (format === 2 ? 16 : 8) && ((flags & 1) === 0 || rest.length === 0);
 }
 
 describe("a record", () => {
@@ -76,7 +104,7 @@ describe("a record", () => {
     forAll(
       [recordKeys, version],
       (key, of) => {
-        const { bytes: encoded, version: kept } = encodeRecord(key, of);
+        const { bytes: encoded, version: kept } = minted(key, of);
         expect(kept).toBe(of);
         const record = decodeRecord(key, encoded);
         expect(record.kind === "record" && plain(record.version)).toEqual(plain(of));
@@ -88,19 +116,42 @@ describe("a record", () => {
   });
 
   test("has the bytes that its format says", () => {
-    forAll([recordKeys, version], (key, of) =>
-      expect([...encodeRecord(key, of).bytes]).toEqual(naiveRecordBytes(key, of)),
+    const entries = fc
+      .nat(3)
+      .chain((count) => bytes({ minLength: 20 * count, maxLength: 20 * count }));
+    forAll([recordKeys, version, entries], (key, of, recent) =>
+      expect([...encodeRecord(key, of, recent).bytes]).toEqual(naiveRecordBytes(key, of, recent)),
     );
   });
 
   // What is on disks must stay readable: a change of these bytes needs a new format number.
-  test("of format 1 keeps these bytes for ever", () => {
-    const of: Version = {
-      stamp: 0x1234567890abc as Stamp,
-      actor: parseActorId("00112233445566778899aabb"),
-      writeId: parseWriteId("w1"),
-      content: { value: utf8("hi"), contentType: "text/plain", contentEncoding: undefined },
-    };
+  const of: Version = {
+    stamp: 0x1234567890abc as Stamp,
+    actor: parseActorId("00112233445566778899aabb"),
+    writeId: parseWriteId("w1"),
+    content: { value: utf8("hi"), contentType: "text/plain", contentEncoding: undefined },
+    expiresAt: undefined,
+  };
+
+  test("of format 2 keeps these bytes for ever", () => {
+    const stored =
+      "02010a" +
+      "0001234567890abc" +
+      "00112233445566778899aabb" +
+      "0000019123456789" +
+      "027731" +
+      "0a746578742f706c61696e" +
+      "01" +
+      "0001234567890abc" +
+      "60c5590f72eef292346d78b9" +
+      "6869" +
+      "90db569c";
+    const { bytes: encoded } = minted(KEY, { ...of, expiresAt: 0x19123456789 });
+    expect(Buffer.from(encoded).toString("hex")).toBe(stored);
+    expect(decodeRecord(KEY, Buffer.from(stored, "hex"))).toMatchObject({ kind: "record" });
+  });
+
+  test("of format 1 is read as it was written, and rewritten with recent writes when it has some", () => {
     const stored =
       "010102" +
       "0001234567890abc" +
@@ -109,14 +160,29 @@ describe("a record", () => {
       "0a746578742f706c61696e" +
       "6869" +
       "b7b0527a";
-    const { bytes: encoded } = encodeRecord(KEY, of);
-    expect(Buffer.from(encoded).toString("hex")).toBe(stored);
-    expect(decodeRecord(KEY, Buffer.from(stored, "hex"))).toMatchObject({ kind: "record" });
+    const old = decodeRecord(KEY, Buffer.from(stored, "hex"));
+    if (old.kind === "damaged") throw new Error("a record");
+    expect(plain(old.version)).toEqual(plain(of));
+    expect(old.recent.byteLength).toBe(0);
+    const { recent } = minted(KEY, of);
+    const rewritten = withRecent(KEY, old, recent);
+    expect(Buffer.from(rewritten.bytes)).toEqual(Buffer.from(minted(KEY, of).bytes));
+  });
+
+  test("with other recent writes is the same version", () => {
+    forAll([recordKeys, version, version], (key, one, other) => {
+      const changed = withRecent(key, minted(key, one), minted(key, other).recent);
+      const record = decodeRecord(key, changed.bytes);
+      expect(record.kind === "record" && plain(record.version)).toEqual(plain(one));
+      expect(record.kind === "record" && [...record.recent]).toEqual([
+        ...minted(key, other).recent,
+      ]);
+    });
   });
 
   test("adds at most RECORD_OVERHEAD_BYTES_MAX to its value", () => {
     forAll([version], (of) => {
-      const overhead = encodeRecord(KEY, of).bytes.byteLength - (of.content?.value.byteLength ?? 0);
+      const overhead = minted(KEY, of).bytes.byteLength - (of.content?.value.byteLength ?? 0);
       expect(overhead).toBeLessThanOrEqual(RECORD_OVERHEAD_BYTES_MAX);
     });
     const longest: Version = {
@@ -128,10 +194,30 @@ describe("a record", () => {
         contentType: "t".repeat(255),
         contentEncoding: "e".repeat(255),
       },
+      expiresAt: 1,
     };
-    const { byteLength } = encodeRecord(KEY, longest).bytes;
-    expect(byteLength).toBe(27 + 65 + 256 + 256 + 1_048_576);
+    const { byteLength } = encodeRecord(KEY, longest, new Uint8Array(16 * 20)).bytes;
+    expect(byteLength).toBe(27 + 65 + 256 + 256 + 8 + 1 + 16 * 20 + 1_048_576);
     expect(byteLength - 1_048_576).toBeLessThanOrEqual(RECORD_OVERHEAD_BYTES_MAX);
+  });
+});
+
+describe("digests", () => {
+  test("are equal for a record and its copy, and differ when anything in the record does", () => {
+    forAll([version, version], (one, other) => {
+      const record = minted(KEY, one);
+      const copy = decodeRecord(KEY, Uint8Array.from(record.bytes));
+      expect(copy.kind === "record" && digestOf(copy)).toBe(digestOf(record));
+      for (const differing of [minted(KEY, other), withRecent(KEY, record, Uint8Array.of())]) {
+        const same = compareBytes(differing.bytes, record.bytes) === 0;
+        expect(digestOf(differing) === digestOf(record)).toBe(same);
+      }
+    });
+  });
+
+  test("of no record at all is none of a record", () => {
+    expect(digestOf(undefined)).toBe(NO_RECORD);
+    forAll([version], (of) => expect(digestOf(minted(KEY, of))).not.toBe(NO_RECORD));
   });
 });
 
@@ -142,7 +228,7 @@ describe("damage", () => {
       [recordKeys, small],
       (key, { value, version: of }) => {
         const content = of.content && { ...of.content, value };
-        const { bytes: encoded } = encodeRecord(key, { ...of, content });
+        const { bytes: encoded } = minted(key, { ...of, content });
         const missed = bitsOf(encoded).filter(
           (bit) => decodeRecord(key, withBitFlipped(encoded, bit)).kind !== "damaged",
         );
@@ -159,8 +245,9 @@ describe("damage", () => {
       actor: parseActorId("a".repeat(24)),
       writeId: parseWriteId("w"),
       content: { value, contentType: undefined, contentEncoding: undefined },
+      expiresAt: undefined,
     };
-    const encoded = Uint8Array.from(encodeRecord(KEY, of).bytes);
+    const encoded = Uint8Array.from(minted(KEY, of).bytes);
     forAll(
       [fc.nat(encoded.byteLength * 8 - 1)],
       (bit) => {
@@ -181,7 +268,7 @@ describe("damage", () => {
     forAll(
       [recordKeys, version, burst],
       (key, of, [place, bits]) => {
-        const damaged = Uint8Array.from(encodeRecord(key, of).bytes);
+        const damaged = Uint8Array.from(minted(key, of).bytes);
         const at = place % (damaged.byteLength - 3);
         for (const shift of [24, 16, 8, 0]) {
           const i = at + 3 - shift / 8;
@@ -196,7 +283,7 @@ describe("damage", () => {
   test("a record under another key is damaged", () => {
     forAll([recordKeys, recordKeys, version], (key, other, of) => {
       fc.pre(compareBytes(key, other) !== 0);
-      expect(decodeRecord(other, encodeRecord(key, of).bytes)).toEqual({
+      expect(decodeRecord(other, minted(key, of).bytes)).toEqual({
         kind: "damaged",
         reason: "checksum",
       });
@@ -207,7 +294,7 @@ describe("damage", () => {
     forAll(
       [recordKeys, version],
       (key, of) => {
-        const { bytes: encoded } = encodeRecord(key, of);
+        const { bytes: encoded } = minted(key, of);
         const missed = bitsOf(key.subarray(0, 64)).filter((bit) => {
           const other = withBitFlipped(key, bit) as RecordKey;
           return decodeRecord(other, encoded).kind !== "damaged";
@@ -220,7 +307,7 @@ describe("damage", () => {
 
   test("a record cut at any length, or with bytes added, is damaged", () => {
     forAll([recordKeys, version, bytes({ minLength: 1, maxLength: 8 })], (key, of, tail) => {
-      const { bytes: encoded } = encodeRecord(key, of);
+      const { bytes: encoded } = minted(key, of);
       const missed = Array.from(encoded.keys()).filter(
         (length) => decodeRecord(key, encoded.subarray(0, length)).kind !== "damaged",
       );
@@ -240,9 +327,9 @@ describe("damage", () => {
 
   test("under a right checksum exactly what the format allows is a record, and all of it can be read", () => {
     const head = fc.tuple(
+      fc.constantFrom(1, 1, 1, 2, 2, 2, 3),
       fc.constantFrom(1, 1, 1, 1, 1, 1, 2),
-      fc.constantFrom(1, 1, 1, 1, 1, 1, 2),
-      fc.nat(8),
+      fc.nat(16),
       fc.constantFrom(0, 0, 0, 0x1f, 0x1f, 0x20),
       bytes({ minLength: 18, maxLength: 18 }),
     );
@@ -257,7 +344,10 @@ describe("damage", () => {
       (key, [format, mode, flags, high, fixed], tail) => {
         const body = Uint8Array.from([format, mode, flags, 0, high, ...fixed, ...tail]);
         const found = decodeRecord(key, sealed(key, body));
-        const allowed = format === 1 && mode === 1 && high < 0x20 && areTextsWhole(flags, tail);
+        const [first = 0, second = 0] = tail;
+        const safe = (flags & 8) === 0 || (first === 0 && second < 0x20);
+        const numbers = high < 0x20 && safe;
+        const allowed = format < 3 && mode === 1 && numbers && isTailWhole(format, flags, tail);
         expect(found.kind).toBe(allowed ? "record" : "damaged");
         expect(found.kind === "damaged" ? found.reason : "format").toBe("format");
         const version = found.kind === "record" ? found.version : undefined;
@@ -271,17 +361,19 @@ describe("damage", () => {
 
   test.each([
     ["format 0", [0, 1, 0]],
-    ["format 2, of a newer version", [2, 1, 0]],
-    ["mode 2, of a newer version", [1, 2, 0]],
-    ["flag 8, of a newer version", [1, 1, 8]],
-    ["a stamp of 2^53", [1, 1, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]],
+    ["format 3, of a newer version", [3, 1, 0]],
+    ["mode 2, of a newer version", [2, 2, 0]],
+    ["flag 16, of a newer version", [2, 1, 16]],
+    ["flag 8 in format 1", [1, 1, 8]],
+    ["a stamp of 2^53", [2, 1, 0, 0, 0x20, 0, 0, 0, 0, 0, 0]],
     ["a tombstone with bytes after it", undefined],
   ])("%s under a right checksum is damaged by format, not by checksum", (_, head) => {
-    const { bytes: encoded } = encodeRecord(KEY, {
+    const { bytes: encoded } = minted(KEY, {
       stamp: 1 as Stamp,
       actor: parseActorId("a".repeat(24)),
       writeId: parseWriteId("w"),
       content: undefined,
+      expiresAt: undefined,
     });
     const body = encoded.subarray(0, encoded.byteLength - 4);
     const wrong =

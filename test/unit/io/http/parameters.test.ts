@@ -14,7 +14,13 @@ import {
 import { forAll } from "../../core/support/for-all.ts";
 import { outcomeOf, thrownBy } from "../../core/support/outcome.ts";
 
-const NONE = { r: undefined, w: undefined, timeoutMs: undefined, durability: undefined };
+const NONE = {
+  r: undefined,
+  w: undefined,
+  timeoutMs: undefined,
+  durability: undefined,
+  ttlSeconds: undefined,
+};
 const REFUSED = { name: "KvError", code: "parameter-invalid" };
 
 const WELL_FORMED: Readonly<Record<string, RegExp>> = {
@@ -22,28 +28,36 @@ const WELL_FORMED: Readonly<Record<string, RegExp>> = {
   w: /^(one|quorum|all|[1-9][0-9]{0,2})$/,
   timeout: /^[1-9][0-9]{0,8}$/,
   durability: /^(sync|async)$/,
+  ttl: /^[1-9][0-9]{0,8}$/,
 };
+const TAKES = {
+  read: ["r", "timeout"],
+  put: ["w", "timeout", "durability", "ttl"],
+  delete: ["w", "timeout", "durability"],
+} as const;
 
 describe("the query", () => {
-  test.each(["read", "write"] as const)("may be empty on a %s", (kind) => {
+  test.each(["read", "put", "delete"] as const)("may be empty on a %s", (kind) => {
     expect(parseQuery("", kind)).toEqual(NONE);
   });
 
-  test("of a read takes r and timeout, of a write w, timeout and durability", () => {
+  test("of a read takes r and timeout, of a write w, timeout and durability, of a put ttl too", () => {
     expect(parseQuery("r=2&timeout=500", "read")).toEqual({ ...NONE, r: 2, timeoutMs: 500 });
-    expect(parseQuery("durability=async&w=all&timeout=1", "write")).toEqual({
+    expect(parseQuery("durability=async&w=all&timeout=1", "delete")).toEqual({
       ...NONE,
       w: "all",
       timeoutMs: 1,
       durability: "async",
     });
+    expect(parseQuery("ttl=60", "put")).toEqual({ ...NONE, ttlSeconds: 60 });
   });
 
   test.each([
     ["read", "w=1", "takes r, timeout"],
     ["read", "durability=sync", "takes r, timeout"],
-    ["write", "r=1", "takes w, timeout, durability"],
-    ["write", "sloppy", "takes w, timeout, durability"],
+    ["put", "r=1", "takes w, timeout, durability, ttl"],
+    ["put", "sloppy", "takes w, timeout, durability, ttl"],
+    ["delete", "ttl=1", "takes w, timeout, durability"],
     ["read", "R=1", "takes r, timeout"],
     ["read", "%72=1", "takes r, timeout"],
     ["read", "__proto__=1", "takes r, timeout"],
@@ -62,7 +76,7 @@ describe("the query", () => {
 
   test.each([
     ["read", "r=1&r=1", "'r' stands twice"],
-    ["write", "timeout=5&w=1&timeout=6", "'timeout' stands twice"],
+    ["delete", "timeout=5&w=1&timeout=6", "'timeout' stands twice"],
   ] as const)("of a %s refuses '%s': a parameter stands once", (kind, query, detail) => {
     expect(String(thrownBy(() => parseQuery(query, kind)))).toContain(detail);
   });
@@ -79,8 +93,9 @@ describe("the query", () => {
       ["", "0", "-5", "1.5", "1e3", "1000000000", "5ms", "005", "Infinity"],
     ],
     ["durability", ["sync", "async"], ["", "Sync", "fsync", "none", "1"]],
+    ["ttl", ["1", "86400", "316224000"], ["", "0", "-1", "1.5", "60s", "316224001", "1e3"]],
   ] as const)("'%s' takes %j and refuses %j", (name, taken, refused) => {
-    const kind = name === "r" ? "read" : "write";
+    const kind = name === "r" ? "read" : "put";
     for (const text of taken) {
       const value = /^\d+$/.test(text) ? Number(text) : text;
       expect(Object.values(parseQuery(`${name}=${text}`, kind))).toContain(value);
@@ -95,16 +110,16 @@ describe("the query", () => {
   test("is taken exactly when each pair is known, well-formed and stands once", () => {
     const pair = fc
       .tuple(
-        fc.constantFrom("r", "w", "timeout", "durability", "x", ""),
+        fc.constantFrom("r", "w", "timeout", "durability", "ttl", "x", ""),
         fc.constantFrom("=1", "=0", "=all", "=sync", "=async", "=2000", "=", "", "=1=1"),
       )
       .map(([name, value]) => name + value);
     const query = fc.array(pair, { minLength: 1, maxLength: 3 });
     forAll(
-      [query, fc.constantFrom("read" as const, "write" as const)],
+      [query, fc.constantFrom("read" as const, "put" as const, "delete" as const)],
       (pairs, kind) => {
         fc.pre(pairs.join("&") !== "");
-        const known = kind === "read" ? ["r", "timeout"] : ["w", "timeout", "durability"];
+        const known: readonly string[] = TAKES[kind];
         const names = pairs.map((it) => it.split("=")[0] ?? "");
         const good =
           new Set(names).size === names.length &&
