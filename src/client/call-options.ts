@@ -29,4 +29,6 @@ export interface DeleteOptions extends CallOptions {
 export interface PutOptions extends DeleteOptions {
   readonly contentType?: string | undefined;
   readonly contentEncoding?: string | undefined;
+  /** Whole seconds until the value counts as absent; the bucket's unless given. */
+  readonly ttlSeconds?: number | undefined;
 }

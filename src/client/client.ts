@@ -22,6 +22,11 @@ export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
 export type { DeleteOptions, GetOptions, PutOptions, QuorumChoice } from "./call-options.ts";
 export type { ClientModules, ClientOptions, ClusterStatus, Found, Readiness, Written };
 
+type WriteRequest = Pick<Call<unknown>, "method" | "headers" | "body"> & {
+  /** Beyond what every write takes. */
+  readonly query: Readonly<Record<string, number | undefined>>;
+};
+
 /**
  * Reads and writes through any of several endpoints. Failures are {@link KvError}s: `code` names
  * them, and `outcome` says of a write whether it may become visible. What can be retried was retried
@@ -66,7 +71,7 @@ export class KvClient implements AsyncDisposable {
     value: string | Uint8Array,
     options: PutOptions = {},
   ): Promise<Written> {
-    const { contentType, contentEncoding } = options;
+    const { contentType, contentEncoding, ttlSeconds } = options;
     return this.#write(key, options, {
       method: "PUT",
       headers: {
@@ -74,12 +79,18 @@ export class KvClient implements AsyncDisposable {
         ...(contentEncoding !== undefined && { "content-encoding": contentEncoding }),
       },
       body: typeof value === "string" ? utf8(value) : value,
+      query: { ttl: ttlSeconds },
     });
   }
 
   /** Deleting an absent key succeeds: it writes a tombstone. */
   delete(key: string | Uint8Array, options: DeleteOptions = {}): Promise<Written> {
-    return this.#write(key, options, { method: "DELETE", headers: {}, body: undefined });
+    return this.#write(key, options, {
+      method: "DELETE",
+      headers: {},
+      body: undefined,
+      query: {},
+    });
   }
 
   /** What the node at this endpoint knows of its cluster. One attempt. */
@@ -111,12 +122,16 @@ export class KvClient implements AsyncDisposable {
   async #write(
     key: string | Uint8Array,
     options: DeleteOptions,
-    request: Pick<Call<unknown>, "method" | "headers" | "body">,
+    { query, ...request }: WriteRequest,
   ): Promise<Written> {
     const writeId = parseWriteId(options.writeId ?? this.#means.modules.mintWriteId());
     const { value, attempts } = await this.#perform({
       ...request,
-      target: targetOf(key, options.bucket, { w: options.w, durability: options.durability }),
+      target: targetOf(key, options.bucket, {
+        w: options.w,
+        durability: options.durability,
+        ...query,
+      }),
       writeId,
       timeoutMs: options.timeoutMs ?? this.#means.limits.timeoutMs,
       signal: options.signal,

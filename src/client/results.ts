@@ -8,6 +8,8 @@ export interface Found {
   readonly contentEncoding: string | undefined;
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
+  /** ISO 8601; undefined: the value stays. */
+  readonly expiresAt: string | undefined;
   readonly writeId: string | undefined;
   readonly quorum: QuorumFacts;
 }
@@ -36,6 +38,7 @@ export function interpretGet(answer: HttpAnswer): { readonly value: Found | unde
       contentEncoding: headers.get("content-encoding"),
       etag: headers.get("etag"),
       lastModified: headers.get("last-modified"),
+      expiresAt: headers.get("kv-expires-at"),
       writeId: headers.get("kv-write-id"),
       quorum,
     };

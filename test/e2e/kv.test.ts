@@ -62,6 +62,34 @@ describe("kv against three nodes (N=3 R=W=2)", () => {
     });
   });
 
+  test("a value with a time to live says when it ends, and is not found from then on", async () => {
+    await kv(["put", "kept", "v", "--ttl", "3600", "-e", all]);
+    const { stdout } = await kv(["get", "kept", "-o", "json", "-e", all]);
+    const { expiresAt } = JSON.parse(stdout.toString()) as { expiresAt: string };
+    expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now() + 3_500_000);
+    await kv(["put", "short", "v", "--ttl", "1", "-e", all]);
+    const gone = await waitFor("the value to expire", async () => {
+      const { exitCode } = await kv(["get", "short", "-e", all]);
+      return exitCode === 0 ? undefined : exitCode;
+    });
+    expect(gone).toBe(3);
+  });
+
+  test("a write id that is used again says so: the same value is stored once, another is refused", async () => {
+    const put = (value: string) =>
+      kv(["put", "once", value, "--write-id", "import-7", "-o", "json", "-e", all]);
+    const first = await put("one");
+    await kv(["put", "once", "from somebody else", "-e", all]);
+    const again = await put("one");
+    const etagOf = ({ stdout }: { stdout: Buffer }): unknown =>
+      (JSON.parse(stdout.toString()) as { etag: unknown }).etag;
+    expect(etagOf(again)).toBe(etagOf(first));
+    expect((await kv(["get", "once", "-e", all])).stdout.toString()).toBe("from somebody else");
+    const other = await put("two");
+    expect(other.exitCode).toBe(4);
+    expect(other.stderr).toContain("[write-id-reused]");
+  });
+
   test("a value above 1 MiB is refused by the node: exit code 2", async () => {
     const put = await kv(["put", "big", "-e", all], { stdin: Buffer.alloc(1024 * 1024 + 1) });
     expect(put.exitCode).toBe(2);

@@ -58,13 +58,14 @@ async function printRaw(found: Found, output: Output, { stdout }: Shell): Promis
 }
 
 function jsonOf(found: Found) {
-  const { value, contentType, contentEncoding, etag, lastModified, writeId, quorum } = found;
+  const { value, contentType, contentEncoding, writeId, quorum } = found;
   return {
     ...valueFields(value),
     contentType: contentType ?? null,
     contentEncoding: contentEncoding ?? null,
-    etag: etag ?? null,
-    lastModified: lastModified ?? null,
+    etag: found.etag ?? null,
+    lastModified: found.lastModified ?? null,
+    expiresAt: found.expiresAt ?? null,
     writeId: writeId ?? null,
     quorum,
   };

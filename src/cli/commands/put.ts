@@ -8,7 +8,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { fileError } from "../files.ts";
 import { endpointsOf, openClient } from "../global-options.ts";
 import { keyName } from "../json-bytes.ts";
-import { addKey, addWriteOptions, keyOf } from "../key-options.ts";
+import { addKey, addWriteOptions, keyOf, wholeNumber } from "../key-options.ts";
 import type { WriteFlags } from "../key-options.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
@@ -19,6 +19,7 @@ const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 
 interface PutFlags extends WriteFlags {
   readonly contentType?: string;
+  readonly ttl?: number;
 }
 
 export function addPut(program: Command, shell: Shell, settle: Settle): void {
@@ -34,6 +35,7 @@ export function addPut(program: Command, shell: Shell, settle: Settle): void {
     addKey(command).addArgument(new Argument("[VALUE]", "the value, @FILE, or - for stdin")),
   )
     .option("--content-type <TYPE>", "kept with the value and given back with it")
+    .option("--ttl <SECONDS>", "the value counts as absent after so many seconds", wholeNumber)
     .option("--write-id <ID>", "repeat this earlier write instead of making a new one")
     .addHelpText(
       "after",
@@ -42,6 +44,7 @@ Examples:
   kv put greeting hello
   kv put logo @logo.png --content-type image/png
   date | kv put now -
+  kv put session-7 token --ttl 3600
   kv put greeting -- --hello       # -- ends the flags: a value may begin with -
   printf %s @home | kv put handle  # a value that begins with @ comes from stdin`,
     );
@@ -50,11 +53,12 @@ Examples:
       async (output, text: string, given: string | undefined, _flags: unknown, self: Command) => {
         const flags = self.optsWithGlobals<PutFlags>();
         const key = keyOf(text, flags.keyEncoding);
-        const { bucket, w, durability, writeId, contentType, timeout } = flags;
+        const { bucket, w, durability, writeId, contentType, timeout, ttl } = flags;
         const value = await valueOf(given, shell);
         await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
-        const options = { bucket, w, durability, writeId, contentType, timeoutMs: timeout };
-        const written = await client.put(key, value, { ...options, signal: shell.signal });
+        const options = { bucket, w, durability, writeId, contentType, ttlSeconds: ttl };
+        const limits = { timeoutMs: timeout, signal: shell.signal };
+        const written = await client.put(key, value, { ...options, ...limits });
         await tellWritten(output, { bucket, key, written, note: `stored ${keyName(key)}` });
         return EXIT.ok;
       },

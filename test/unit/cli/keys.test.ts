@@ -37,6 +37,7 @@ describe("kv get", () => {
       contentEncoding: null,
       etag: '"e1"',
       lastModified: null,
+      expiresAt: null,
       writeId: null,
       quorum: { needed: 2, acked: 3, epoch: 1 },
     });
@@ -99,12 +100,14 @@ describe("kv put and kv del", () => {
   test("flags become the request's parameters; -o json prints the write id that was sent", async () => {
     await using node = await FakeNode.open(keepsValues());
     const flags = ["-b", "b1", "-w", "all", "--durability", "async", "--timeout", "1000"];
-    const put = await kv(["put", "k", "v", "-e", node.url, "-o", "json", ...flags]);
+    const put = await kv(["put", "k", "v", "-e", node.url, "--ttl", "60", "-o", "json", ...flags]);
     const del = await kv(["-e", node.url, "del", "k", "-w", "1", "--write-id", "again-1"]);
     const [first, second] = node.requests;
     expect(first?.path).toBe("/v1/kv64/b1/aw");
     expect(first?.query.get("w")).toBe("all");
     expect(first?.query.get("durability")).toBe("async");
+    expect(first?.query.get("ttl")).toBe("60");
+    expect(second?.query.has("ttl")).toBe(false);
     expect(first?.query.get("timeout")).toMatch(/^(8[5-9]\d|900)$/);
     expect(JSON.parse(put.stdout.toString())).toEqual({
       bucket: "b1",

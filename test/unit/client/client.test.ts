@@ -34,6 +34,7 @@ describe("what is sent", () => {
       durability: "async",
       contentType: "text/plain",
       contentEncoding: "gzip",
+      ttlSeconds: 60,
     });
     const read = await client.get("k", { bucket: "b.1", r: 1 });
     await client.delete("k", { bucket: "b.1", w: 2 });
@@ -41,6 +42,7 @@ describe("what is sent", () => {
     expect(put?.path).toBe("/v1/kv64/b.1/aw");
     expect(put?.query.get("w")).toBe("all");
     expect(put?.query.get("durability")).toBe("async");
+    expect(put?.query.get("ttl")).toBe("60");
     expect(get?.query.get("r")).toBe("1");
     expect(del?.query.get("w")).toBe("2");
     expect(read).toMatchObject({
