@@ -10,6 +10,9 @@ export interface ClusterStatus {
   readonly epochHash: string;
   readonly documentVersion: number;
   readonly partitions: number;
+  /** Why the node coordinates nothing; null: its clock agrees with most members'. */
+  readonly clockProblem: string | null;
+  readonly clockOffsetMaxMs: number;
   readonly members: readonly MemberStatus[];
   readonly buckets: readonly BucketStatus[];
 }
@@ -18,9 +21,11 @@ interface MemberStatus {
   readonly id: string;
   readonly zone: string | null;
   readonly peerAddress: string;
-  /** `self`, `connected` or `unreachable`; a newer node may know more. */
+  /** `self`, `connected`, `suspect` or `unreachable`; a newer node may know more. */
   readonly state: string;
   readonly reason: string | null;
+  /** How far the member's clock is ahead of the node's; null: not measured. */
+  readonly clockOffsetMs: number | null;
 }
 
 interface BucketStatus {

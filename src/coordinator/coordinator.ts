@@ -40,6 +40,8 @@ export interface CoordinatorOptions {
 export interface CoordinatorModules extends WriteModules {
   readonly rng: Rng;
   readonly document: () => ClusterDocument;
+  /** @throws KvError `clock-unsafe`: this node's clock is wrong, so it coordinates nothing. */
+  readonly checkClock: () => void;
 }
 
 /** What the coordinator knows of a key before it asks anybody. */
@@ -169,6 +171,7 @@ export class Coordinator implements Operations {
     this.#inflight += 1;
     let result = "internal";
     try {
+      this.#modules.checkClock();
       const value = await operation(deadline);
       result = "ok";
       return value;

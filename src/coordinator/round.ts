@@ -2,11 +2,12 @@ import type { Answer } from "../core/answer.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Verdict } from "../core/quorum/tally.ts";
 import type { Buggify } from "../ports/buggify.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
+import type { Clock, Instant, Timer } from "../ports/clock.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
-import type { Replicas } from "../ports/replicas.ts";
+import type { Purpose, Replicas } from "../ports/replicas.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Deadline } from "./deadline.ts";
+import type { Hedging } from "./hedging.ts";
 
 type RoundName = "read" | "learn" | "write" | "write-back";
 export type RoundEnd = "met" | "unreachable" | "deadline";
@@ -36,21 +37,32 @@ export interface RoundPlan<T> {
 export interface RoundModules {
   readonly buggify: Buggify;
   readonly clock: Clock;
+  readonly hedging: Hedging;
   readonly replicas: Replicas;
   readonly telemetry: Telemetry;
 }
 
+/** Timers are no finer than this. */
+const TIMER_GRAIN_MS = 1;
+
 /**
  * Asks replicas until their quorum has a verdict or the deadline passes. A replica that fails is
- * replaced by a spare at once, silent ones after `spareDelayMs` by all spares, so one dead or slow
- * replica costs a pause and never the operation.
+ * replaced by a spare at once. A silent one is joined by a spare after the delay of {@link Hedging},
+ * within its budget; a suspect one without counting, for that is no guess. So one dead or slow replica
+ * costs a pause and never the operation.
  */
 export class Round<T> {
   readonly #plan: RoundPlan<T>;
   readonly #modules: RoundModules;
   readonly #spareDelayMs: number;
+  /** Asked in their turn and silent so far, and since when. */
+  readonly #waiting = new Map<NodeId, Instant>();
+  /** Asked beside silent ones. */
+  readonly #hedges = new Map<NodeId, "asked" | "answered" | "failed">();
+  #begunAt: Instant = 0;
   #asked = 0;
   #failed = 0;
+  #overBudget = false;
   #spareTimer: Timer | undefined;
   #finish: ((end: RoundEnd) => void) | undefined;
 
@@ -61,28 +73,66 @@ export class Round<T> {
   }
 
   run(): Promise<RoundEnd> {
-    const { deadline, first, replicas } = this.#plan;
+    const { deadline, first, quorum, replicas } = this.#plan;
     if (deadline.passed) return Promise.resolve("deadline");
     return new Promise((resolve) => {
       this.#finish = (end) => {
         this.#finish = undefined;
         this.#spareTimer?.cancel();
         deadline.onPass(undefined);
+        this.#countHedges();
         resolve(end);
       };
       deadline.onPass(() => this.#finish?.("deadline"));
-      if (first < replicas.length || this.#plan.quorum.hurry !== undefined) {
-        this.#spareTimer = this.#modules.clock.after(this.#spareDelayMs, () => this.#hurry());
+      if (first < replicas.length || quorum.hurry !== undefined) {
+        const { clock, hedging } = this.#modules;
+        this.#begunAt = clock.now();
+        hedging.begun();
+        this.#lookAfter(Math.min(hedging.delayMs, this.#spareDelayMs));
       }
       this.#askEnough();
       this.#decide();
     });
   }
 
-  #hurry(): void {
-    this.#plan.quorum.hurry?.();
-    this.#decide();
-    while (this.#finish !== undefined && this.#asked < this.#plan.replicas.length) this.#askNext();
+  #lookAfter(delayMs: number): void {
+    this.#spareTimer = this.#modules.clock.after(delayMs, () => this.#look());
+  }
+
+  /** Replicas are silent. What the budget or a suspicion does not allow yet it may allow later. */
+  #look(): void {
+    const { quorum, replicas } = this.#plan;
+    const leftMs = this.#begunAt + this.#spareDelayMs - this.#modules.clock.now();
+    const isLong = leftMs < TIMER_GRAIN_MS;
+    if (isLong) {
+      quorum.hurry?.();
+      this.#decide();
+    }
+    this.#hedge();
+    if (this.#finish === undefined) return;
+    if (!isLong) this.#lookAfter(leftMs);
+    else if (this.#asked < replicas.length) this.#lookAfter(this.#spareDelayMs);
+  }
+
+  /** One spare for each silent replica, those for suspects first: they are free. */
+  #hedge(): void {
+    const suspects = [...this.#waiting.keys()].filter((node) => !this.#isTrusted(node)).length;
+    let covered = [...this.#hedges.values()].filter((state) => state !== "failed").length;
+    for (; this.#finish !== undefined && covered < this.#waiting.size; covered++) {
+      const node = this.#plan.replicas[this.#asked];
+      if (node === undefined) return;
+      if (covered >= suspects && !this.#modules.hedging.take()) {
+        this.#overBudget = true;
+        return;
+      }
+      this.#hedges.set(node, "asked");
+      this.#askNext();
+    }
+  }
+
+  #isTrusted(node: NodeId): boolean {
+    const { replicas } = this.#modules;
+    return node === replicas.self || replicas.isReachable(node);
   }
 
   /** Keeps `first` replicas asked that have not failed, as long as there are spares. */
@@ -104,6 +154,7 @@ export class Round<T> {
     if (node === undefined) return;
     if (this.#asked >= first) this.#modules.telemetry.metrics.spareRequests.with(name).add();
     this.#asked += 1;
+    if (!this.#hedges.has(node)) this.#waiting.set(node, this.#modules.clock.now());
     quorum.send?.();
     this.#plan.ask(this.#modules.replicas.of(node), (answer) => this.#take(node, answer));
   }
@@ -113,9 +164,31 @@ export class Round<T> {
     const result = answer.kind === "ok" ? "ok" : answer.reason;
     this.#modules.telemetry.metrics.replicaAnswers.with(node, name, result).add();
     if (answer.kind !== "ok") this.#failed += 1;
+    else this.#time(node);
+    if (this.#hedges.has(node)) {
+      this.#hedges.set(node, answer.kind === "ok" ? "answered" : "failed");
+    }
+    this.#waiting.delete(node);
     quorum.add(node, answer);
     this.#decide();
     this.#askEnough();
+  }
+
+  /** Of reads only, which learning is as well; writes wait for disks. The own replica says nothing. */
+  #time(node: NodeId): void {
+    const { name } = this.#plan;
+    const { clock, hedging, replicas } = this.#modules;
+    const askedAt = this.#waiting.get(node);
+    if (askedAt === undefined || node === replicas.self) return;
+    if (name === "read" || name === "learn") hedging.answered(clock.now() - askedAt);
+  }
+
+  #countHedges(): void {
+    const { hedges } = this.#modules.telemetry.metrics;
+    for (const state of this.#hedges.values()) {
+      hedges.with(state === "answered" ? "won" : "wasted").add();
+    }
+    if (this.#overBudget) hedges.with("over-budget").add();
   }
 
   #decide(): void {
@@ -124,11 +197,14 @@ export class Round<T> {
   }
 }
 
-/** Self first, because it is free; then who seems reachable; the preference list decides ties. */
-export function askingOrder(replicas: Replicas, list: readonly NodeId[]): readonly NodeId[] {
-  const cost = (node: NodeId): number => {
-    if (node === replicas.self) return 0;
-    return replicas.isReachable(node) ? 1 : 2;
-  };
-  return list.toSorted((a, b) => cost(a) - cost(b));
+/** Self first, because it is free; then by cost; the preference list decides ties. */
+export function askingOrder(
+  replicas: Replicas,
+  list: readonly NodeId[],
+  purpose: Purpose = "read",
+): readonly NodeId[] {
+  const costs = new Map(
+    list.map((node) => [node, node === replicas.self ? -1 : replicas.cost(node, purpose)]),
+  );
+  return list.toSorted((a, b) => (costs.get(a) ?? 0) - (costs.get(b) ?? 0));
 }

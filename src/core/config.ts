@@ -168,7 +168,13 @@ export const OPTIONS = {
     default: 50,
     parse: integer({ min: 1, max: 30_000 }),
     placeholder: "MS",
-    doc: "wait before a silent replica of a read or learn round is joined by a spare one",
+    doc: "longest wait before a silent replica of a read or learn round is joined by a spare one; shorter once the 99th percentile of first answers is known and shorter",
+  }),
+  spareDelayMinMs: option<number>({
+    default: 5,
+    parse: integer({ min: 1, max: 30_000 }),
+    placeholder: "MS",
+    doc: "shortest such wait, unless --spare-delay-ms is shorter still",
   }),
   operationsMax: option<number>({
     default: 4_096,
@@ -235,6 +241,36 @@ export const OPTIONS = {
     parse: integer({ min: 50, max: 60_000 }),
     placeholder: "MS",
     doc: "a peer that leaves requests unanswered and says nothing for this long loses its connection",
+  }),
+  heartbeatEveryMs: option<number>({
+    default: 200,
+    parse: integer({ min: 10, max: 10_000 }),
+    placeholder: "MS",
+    doc: "pause between two heartbeats to a peer, with jitter",
+  }),
+  peerSuspectAfterMinMs: option<number>({
+    default: 300,
+    parse: integer({ min: 10, max: 60_000 }),
+    placeholder: "MS",
+    doc: "least silence under unanswered requests after which a peer is suspect and asked last",
+  }),
+  peerSuspectAfterMaxMs: option<number>({
+    default: 600,
+    parse: integer({ min: 10, max: 60_000 }),
+    placeholder: "MS",
+    doc: "most silence that a peer may have, however slowly it answered before, until it is suspect",
+  }),
+  peerSuspectInFlightMax: option<number>({
+    default: 16,
+    parse: integer({ min: 1, max: 10_000_000 }),
+    placeholder: "COUNT",
+    doc: "requests to a silent peer without an answer yet, beside heartbeats; more fail at once",
+  }),
+  clockOffsetMaxMs: option<number>({
+    default: 500,
+    parse: integer({ min: 10, max: 86_400_000 }),
+    placeholder: "MS",
+    doc: "a node whose wall clock is off by more from a majority of the members coordinates nothing",
   }),
   peerReconnectDelayMs: option<number>({
     default: 100,
@@ -331,6 +367,12 @@ function checkRelations(config: Config): void {
     throw new KvError(
       "option-invalid",
       `${flagOf("requestTimeoutMs")} exceeds ${flagOf("requestTimeoutMaxMs")}`,
+    );
+  }
+  if (config.peerSuspectAfterMinMs > config.peerSuspectAfterMaxMs) {
+    throw new KvError(
+      "option-invalid",
+      `${flagOf("peerSuspectAfterMinMs")} exceeds ${flagOf("peerSuspectAfterMaxMs")}`,
     );
   }
   if (config.secret !== undefined && config.secretFile !== undefined) {

@@ -163,6 +163,13 @@ export const ERRORS = {
     retry: "after",
     doc: "It is starting or stopping; `/readyz` says which. Ask another node.",
   },
+  "clock-unsafe": {
+    status: 503,
+    title: "The node's clock is wrong",
+    outcome: "not-applied",
+    retry: "after",
+    doc: "The clocks of most members differ from this node's by more than `clockOffsetMaxMs`, so it coordinates neither writes nor reads; nothing was sent. Ask another node. Set its clock right (the detail says by how much it is off): it serves again by itself within a second.",
+  },
   "write-unknown": {
     status: 504,
     title: "The write may or may not become visible",

@@ -62,7 +62,11 @@ export async function startNode(config: Config): Promise<RunningNode> {
     get state() {
       return state;
     },
-    memberState: ({ id }) => (id === config.id ? { kind: "self" } : node.peerState(id)),
+    clockOffsetMaxMs: config.clockOffsetMaxMs,
+    get clockProblem() {
+      return node.clockProblem;
+    },
+    member: (id) => node.member(id),
     bucket: (name) => document.buckets.get(name),
   };
   const api = await HttpApi.open(

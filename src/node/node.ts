@@ -1,18 +1,25 @@
 import { Coordinator } from "../coordinator/coordinator.ts";
 import type { CoordinatorOptions } from "../coordinator/coordinator.ts";
+import { Hedging } from "../coordinator/hedging.ts";
+import type { HedgingOptions } from "../coordinator/hedging.ts";
 import { assert } from "../core/assert.ts";
-import type { ClusterId, NodeId } from "../core/ids.ts";
+import type { ActorId, ClusterId, NodeId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
+import type { DirectoryState } from "../core/messages/heartbeat.ts";
 import { NEVER } from "../ports/buggify.ts";
 import type { Buggify } from "../ports/buggify.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { MemberView } from "../ports/node-view.ts";
 import type { Operations } from "../ports/operations.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
 import type { Replicas } from "../ports/replicas.ts";
 import type { Rng } from "../ports/rng.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { PeerState, Transport, TransportEvents } from "../ports/transport.ts";
+import type { Transport, TransportEvents } from "../ports/transport.ts";
+import { FreshStamps } from "./membership/fresh-stamps.ts";
+import { Membership } from "./membership/membership.ts";
+import type { MembershipOptions } from "./membership/membership.ts";
 import { PeerServer } from "./peers/peer-server.ts";
 import { RemoteReplica } from "./peers/remote-replica.ts";
 import { CommitQueue } from "./replica/commit-queue.ts";
@@ -23,12 +30,11 @@ import { ReadQueue } from "./replica/read-queue.ts";
 import { Replica } from "./replica/replica.ts";
 import { StampLease } from "./replica/stamp-lease.ts";
 
-export interface NodeOptions extends CoordinatorOptions, CommitQueueOptions {
-  readonly id: NodeId;
+export interface NodeOptions
+  extends CoordinatorOptions, CommitQueueOptions, HedgingOptions, MembershipOptions {
   readonly clusterId: ClusterId;
   readonly readQueueMax: number;
   readonly recordCacheBytes: number;
-  readonly spareDelayMs: number;
 }
 
 export interface NodeModules {
@@ -45,6 +51,8 @@ export interface NodeModules {
   readonly onStorageError: (error: unknown) => void;
 }
 
+const DIRECTORY_ID_DIGITS = 16;
+
 /** One member of the cluster: a replica of its partitions and a coordinator for all. */
 export class Node {
   readonly operations: Operations;
@@ -52,6 +60,7 @@ export class Node {
   readonly #coordinator: Coordinator;
   readonly #commits: CommitQueue;
   readonly #directory: Directory;
+  readonly #membership: Membership;
   readonly #stamps: StampLease;
   readonly #transport: Transport;
 
@@ -60,6 +69,7 @@ export class Node {
     coordinator: Coordinator;
     commits: CommitQueue;
     directory: Directory;
+    membership: Membership;
     stamps: StampLease;
     transport: Transport;
   }) {
@@ -68,6 +78,7 @@ export class Node {
     this.#coordinator = parts.coordinator;
     this.#commits = parts.commits;
     this.#directory = parts.directory;
+    this.#membership = parts.membership;
     this.#stamps = parts.stamps;
     this.#transport = parts.transport;
   }
@@ -88,10 +99,30 @@ export class Node {
       commits,
       clockReading: () => stamps.reading(),
     });
-    const peerServer = new PeerServer({ clock, replica, document: () => document });
+    const membership = new Membership(options, {
+      clock,
+      rng,
+      telemetry,
+      document: () => document,
+      directory: () => directoryState(directory.actor),
+      remembered: () => undefined,
+      isResynchronising: () => false,
+      isReadOnly: () => false,
+      onHeard: () => {},
+      onAsked: () => {},
+    });
+    const peerServer = new PeerServer({
+      clock,
+      replica,
+      document: () => document,
+      onHeartbeat: (heartbeat) => membership.answer(heartbeat),
+      freshStamps: new FreshStamps(options, modules),
+    });
     const transport = await modules.openTransport({
       handler: (payload, answer) => peerServer.handle(payload, answer),
+      onConnected: (peer) => membership.connected(peer),
     });
+    const watched = membership.start(transport);
     const coordinator = new Coordinator(options, {
       buggify: modules.buggify ?? NEVER,
       clock,
@@ -99,18 +130,26 @@ export class Node {
       telemetry,
       stamps,
       spareDelayMs: options.spareDelayMs,
+      hedging: new Hedging(options),
       document: () => document,
-      replicas: replicasOf({ self: id, replica, transport, clock, document }),
+      checkClock: () => membership.clockGuard.check(),
+      replicas: replicasOf({ self: id, replica, transport: watched, membership, clock, document }),
     });
     telemetry.log.info(
       { actor: directory.actor, epoch: document.layout.epoch.number },
       "node is open",
     );
-    return new Node({ document, coordinator, commits, directory, stamps, transport });
+    return new Node({ document, coordinator, commits, directory, membership, stamps, transport });
   }
 
-  peerState(peer: NodeId): PeerState {
-    return this.#transport.peerState(peer);
+  /** What this node knows of a member, itself included. */
+  member(node: NodeId): MemberView {
+    return this.#membership.view(node);
+  }
+
+  /** Why this node's clock keeps it from coordinating; undefined: it does not. */
+  get clockProblem(): string | undefined {
+    return this.#membership.clockGuard.problem;
   }
 
   /** Resolves when no client operation is in flight. */
@@ -123,6 +162,7 @@ export class Node {
    * then nobody knows what it holds, and the next start mints as somebody new.
    */
   async close(): Promise<void> {
+    this.#membership.close();
     await this.#transport.close();
     const whole = await this.#commits.close();
     if (whole) await this.#directory.close(this.#stamps.lastMinted);
@@ -133,11 +173,17 @@ function replicasOf(parts: {
   self: NodeId;
   replica: PeerHandler;
   transport: Transport;
+  membership: Membership;
   clock: Clock;
   document: ClusterDocument;
 }): Replicas {
-  const { self, replica, transport, clock, document } = parts;
-  const remote = { clock, transport, document: () => document };
+  const { self, replica, transport, membership, clock, document } = parts;
+  const remote = {
+    clock,
+    transport,
+    document: () => document,
+    isGreeted: (node: NodeId) => membership.isGreeted(node),
+  };
   const byId = new Map<NodeId, PeerHandler>(
     document.layout.members.map(({ id }) => [
       id,
@@ -151,6 +197,16 @@ function replicasOf(parts: {
       assert(handler !== undefined, `${node} is a member`);
       return handler;
     },
-    isReachable: (node) => transport.peerState(node).kind === "connected",
+    isReachable: (node) => membership.isReachable(node),
+    cost: (node, purpose) => membership.cost(node, purpose),
+  };
+}
+
+/** An actor names its directory and the directory's start epoch, both in hexadecimal digits. */
+function directoryState(actor: ActorId): DirectoryState {
+  return {
+    directoryId: actor.slice(0, DIRECTORY_ID_DIGITS),
+    startEpoch: Number.parseInt(actor.slice(DIRECTORY_ID_DIGITS), 16),
+    position: 0,
   };
 }

@@ -1,10 +1,21 @@
 import type { BucketProperties } from "../core/bucket.ts";
-import type { BucketName } from "../core/ids.ts";
+import type { BucketName, NodeId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
-import type { Member } from "../core/layout/layout.ts";
+import type { ClockOffset } from "../core/membership/peer-clock.ts";
 import type { PeerState } from "./transport.ts";
 
-type MemberState = PeerState | { readonly kind: "self" };
+export type MemberState =
+  | PeerState
+  | { readonly kind: "self" }
+  /** Connected, but it leaves requests unanswered: it is asked last. */
+  | { readonly kind: "suspect"; readonly reason: string };
+
+/** What a node knows of one member. */
+export interface MemberView {
+  readonly state: MemberState;
+  /** How far its wall clock is ahead of this node's; undefined: not measured. */
+  readonly clockOffset: ClockOffset | undefined;
+}
 
 /** What a node tells operators about itself and the cluster as it sees it. */
 export interface NodeView {
@@ -13,6 +24,9 @@ export interface NodeView {
   readonly version: string;
   readonly state: "ready" | "draining";
   readonly document: ClusterDocument;
-  memberState(member: Member): MemberState;
+  readonly clockOffsetMaxMs: number;
+  /** Why this node coordinates nothing; undefined: its clock is right as far as it knows. */
+  readonly clockProblem: string | undefined;
+  member(node: NodeId): MemberView;
   bucket(name: BucketName): BucketProperties | undefined;
 }

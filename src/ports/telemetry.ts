@@ -53,6 +53,42 @@ export const METRICS = {
     help: "Replicas asked in place of one that failed or was silent",
     labels: ["op"],
   },
+  hedges: {
+    kind: "counter",
+    name: "kv_hedges_total",
+    help: "Further replicas for a silent one: won = answered in time, wasted = not needed, over-budget = not asked",
+    labels: ["result"],
+  },
+  suspicions: {
+    kind: "counter",
+    name: "kv_peer_suspicions_total",
+    help: "Times that a peer became suspect by leaving requests unanswered",
+    labels: ["peer"],
+  },
+  peerSuspect: {
+    kind: "gauge",
+    name: "kv_peer_suspect",
+    help: "1 while the peer is asked last because it is silent or late",
+    labels: ["peer"],
+  },
+  clockOffset: {
+    kind: "gauge",
+    name: "kv_clock_offset_seconds",
+    help: "How far the peer's wall clock is ahead of this node's",
+    labels: ["peer"],
+  },
+  clockUnsafe: {
+    kind: "gauge",
+    name: "kv_clock_unsafe",
+    help: "1 while this node coordinates nothing because most members' clocks differ from its own",
+    labels: [],
+  },
+  stampsAhead: {
+    kind: "counter",
+    name: "kv_stamps_ahead_total",
+    help: "New writes stamped ahead of this node's clock by more than clockOffsetMaxMs",
+    labels: [],
+  },
   staleReplies: {
     kind: "counter",
     name: "kv_stale_replies_total",

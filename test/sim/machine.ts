@@ -60,7 +60,7 @@ export class Machine {
   }
 
   sees(peer: NodeId): boolean {
-    return this.#node?.peerState(peer).kind === "connected";
+    return this.#node?.member(peer).state.kind === "connected";
   }
 
   get wallOffsetMs(): number {

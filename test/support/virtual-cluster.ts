@@ -19,6 +19,7 @@ import type {
   WriteRequest,
   WriteResult,
 } from "../../src/ports/operations.ts";
+import type { MemberView } from "../../src/ports/node-view.ts";
 import { Node } from "../../src/node/node.ts";
 import type { NodeOptions } from "../../src/node/node.ts";
 import { InProcessNetwork } from "../../src/testing/in-process-network.ts";
@@ -40,6 +41,9 @@ export function drain(): Promise<void> {
     immediate(resolve);
   });
 }
+
+/** Wrong clocks stop nobody unless a test is about that: promises hold under any skew. */
+const ANY_OFFSET_MS = 86_400_000;
 
 /** How long a message takes unless a test says otherwise. */
 export const LATENCY_MS = 1;
@@ -70,7 +74,7 @@ export class VirtualCluster {
   readonly document: ClusterDocument;
   readonly rng: SeededRng;
   readonly nodes: readonly VirtualNode[];
-  /** What nodes have asked each other. */
+  /** What nodes have asked each other, heartbeats left out. */
   readonly requests: SentRequest[] = [];
   /** What becomes of messages; the network's own faults come on top. */
   fate: Fate = () => [LATENCY_MS];
@@ -87,7 +91,12 @@ export class VirtualCluster {
     this.rng = new SeededRng(seed);
     this.network.fate = (message) => this.#carry(message);
     this.nodes = ids.map(
-      (id, i) => new VirtualNode(this, { ...defaults(), ...options, id }, wallOffsetsMs[i] ?? 0),
+      (id, i) =>
+        new VirtualNode(
+          this,
+          { ...defaults(), clockOffsetMaxMs: ANY_OFFSET_MS, ...options, id },
+          wallOffsetsMs[i] ?? 0,
+        ),
     );
   }
 
@@ -169,7 +178,9 @@ export class VirtualCluster {
       const { request, envelope } = decodeRequest(message.payload);
       const { from, to } = message;
       const { remainingMs } = envelope;
-      this.requests.push({ from, to, kind: request.kind, remainingMs, at: this.time.now() });
+      if (request.kind !== "heartbeat") {
+        this.requests.push({ from, to, kind: request.kind, remainingMs, at: this.time.now() });
+      }
     }
     if (this.#silenced.has(message.from) || this.#silenced.has(message.to)) return [];
     return this.fate(message);
@@ -253,7 +264,15 @@ export class VirtualNode {
   }
 
   sees(peer: VirtualNode): boolean {
-    return this.#running.peerState(peer.id).kind === "connected";
+    return this.member(peer).state.kind === "connected";
+  }
+
+  member(peer: VirtualNode): MemberView {
+    return this.#running.member(peer.id);
+  }
+
+  get clockProblem(): string | undefined {
+    return this.#running.clockProblem;
   }
 
   put(key: string, value: string, request: Partial<WriteRequest> = {}): Promise<WriteResult> {

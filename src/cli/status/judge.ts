@@ -8,6 +8,7 @@ export function judge(reports: readonly EndpointReport[]): Health {
   const problems = [
     ...reports.flatMap(endpointProblems),
     ...statuses.flatMap((status) => memberProblems(status)),
+    ...statuses.flatMap((status) => clockProblems(status)),
     ...disagreements(statuses),
   ];
   if (first === undefined) {
@@ -19,10 +20,11 @@ export function judge(reports: readonly EndpointReport[]): Health {
   return { verdict: problems.length === 0 ? "healthy" : "unhealthy", summary, problems };
 }
 
-function endpointProblems({ endpoint, state, reason }: EndpointReport): Problem[] {
+function endpointProblems({ endpoint, state, reason, status }: EndpointReport): Problem[] {
   const why = reason === null ? "" : `: ${reason}`;
   if (state === "ready") return [];
   if (state === "not-ready") {
+    if (typeof status?.clockProblem === "string") return [wrongClock(status.node, endpoint, why)];
     return [
       {
         what: `${endpoint} does not take requests now${why}`,
@@ -38,13 +40,44 @@ function endpointProblems({ endpoint, state, reason }: EndpointReport): Problem[
   ];
 }
 
+function wrongClock(node: string, endpoint: string, why: string): Problem {
+  return {
+    what: `${endpoint} coordinates neither writes nor reads${why}`,
+    advice: `Set the clock of ${node} right (\`chronyc tracking\` or \`timedatectl\` show it) and keep it so by NTP; the node serves again by itself.`,
+  };
+}
+
 function memberProblems({ node, members }: ClusterStatus): Problem[] {
-  return members
-    .filter(({ state }) => state === "unreachable")
-    .map(({ id, peerAddress, reason }) => ({
-      what: `${node} does not reach ${id} at ${peerAddress}${reason === null ? "" : `: ${reason}`}`,
-      advice: `If ${id} runs, check that its peer port can be reached from ${node} and that both have the same secret, cluster id and peer list.`,
-    }));
+  return members.flatMap(({ id, peerAddress, state, reason }) => {
+    const why = reason === null ? "" : `: ${reason}`;
+    if (state === "unreachable") {
+      return {
+        what: `${node} does not reach ${id} at ${peerAddress}${why}`,
+        advice: `If ${id} runs, check that its peer port can be reached from ${node} and that both have the same secret, cluster id and peer list.`,
+      };
+    }
+    if (state === "suspect") {
+      return {
+        what: `${node} asks ${id} last${why}`,
+        advice: `Requests go to other replicas meanwhile. If this lasts, look at the load and the disk of ${id} and at the network between the two.`,
+      };
+    }
+    return [];
+  });
+}
+
+/** Two nodes cannot tell whose clock is wrong, and a node's own verdict is told with its readiness. */
+function clockProblems(status: ClusterStatus): Problem[] {
+  const { node, members, clockProblem, clockOffsetMaxMs } = status;
+  if (typeof clockProblem === "string") return [];
+  return members.flatMap(({ id, clockOffsetMs }) => {
+    if (typeof clockOffsetMs !== "number" || Math.abs(clockOffsetMs) <= clockOffsetMaxMs) return [];
+    const side = clockOffsetMs > 0 ? "ahead of" : "behind";
+    return {
+      what: `the clock of ${id} is ${Math.abs(clockOffsetMs)} ms ${side} that of ${node}`,
+      advice: `Find out which of the two is wrong and set it right; more than ${clockOffsetMaxMs} ms from most members keep a node from coordinating.`,
+    };
+  });
 }
 
 /** Facts that all members of one cluster share. */

@@ -10,15 +10,20 @@ import {
   encodeReadAnswer,
   encodeWriteAnswer,
 } from "../../core/messages/answer.ts";
+import { encodeHeartbeatAnswer } from "../../core/messages/heartbeat.ts";
+import type { Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import { decodeRequest } from "../../core/messages/request.ts";
 import type { Envelope, PeerRequest } from "../../core/messages/request.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { PeerHandler } from "../../ports/peer-handler.ts";
+import type { FreshStamps } from "../membership/fresh-stamps.ts";
 
 interface PeerServerModules {
   readonly clock: Clock;
   readonly replica: PeerHandler;
   readonly document: () => ClusterDocument;
+  readonly onHeartbeat: (heartbeat: Heartbeat) => HeartbeatAnswer;
+  readonly freshStamps: FreshStamps;
 }
 
 type SendAnswer = (encode: (writer: ByteWriter) => void) => void;
@@ -67,6 +72,7 @@ export class PeerServer {
         );
         return;
       case "write":
+        this.#modules.freshStamps.note(request.record.version);
         replica.write({ ...request, purpose: "client" }, deadline, (result) =>
           answer((writer) => encodeWriteAnswer(writer, result)),
         );
@@ -76,7 +82,10 @@ export class PeerServer {
           answer((writer) => encodeWriteAnswer(writer, result)),
         );
         return;
-      case "heartbeat":
+      case "heartbeat": {
+        const said = this.#modules.onHeartbeat(request.heartbeat);
+        return answer((writer) => encodeHeartbeatAnswer(writer, said));
+      }
       case "scan":
         refuse(answer, "stopping");
         return;

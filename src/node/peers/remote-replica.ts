@@ -21,6 +21,8 @@ interface RemoteReplicaModules {
   readonly clock: Clock;
   readonly transport: Transport;
   readonly document: () => ClusterDocument;
+  /** The peer has said who it is on the present connection. */
+  readonly isGreeted: (node: NodeId) => boolean;
 }
 
 /** A replica on another node, behind the same interface as the local one. */
@@ -35,7 +37,7 @@ export class RemoteReplica implements PeerHandler {
 
   read(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<ReadAnswer>) => void): void {
     const decode = (payload: Uint8Array) => decodeReadAnswer(payload, key);
-    this.#send({ kind: "read", key }, deadline, decode, onAnswer);
+    this.#ask({ kind: "read", key }, deadline, decode, onAnswer);
   }
 
   digest(
@@ -43,7 +45,7 @@ export class RemoteReplica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<DigestAnswer>) => void,
   ): void {
-    this.#send({ kind: "digest", key }, deadline, decodeDigestAnswer, onAnswer);
+    this.#ask({ kind: "digest", key }, deadline, decodeDigestAnswer, onAnswer);
   }
 
   learn(
@@ -51,7 +53,7 @@ export class RemoteReplica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<LearnAnswer>) => void,
   ): void {
-    this.#send({ kind: "learn", key, idHash }, deadline, decodeLearnAnswer, onAnswer);
+    this.#ask({ kind: "learn", key, idHash }, deadline, decodeLearnAnswer, onAnswer);
   }
 
   /** Repairs are always synced: what they bring was acknowledged before, or read. */
@@ -65,6 +67,20 @@ export class RemoteReplica implements PeerHandler {
         ? { kind: "repair", key, record }
         : { kind: "write", key, record, durability };
     this.#send(request, deadline, decodeWriteAnswer, onAnswer);
+  }
+
+  /**
+   * A peer that was not heard of on this connection may be a new process on a directory that lacks
+   * what it once acknowledged: what it holds proves nothing. To write to it does no harm.
+   */
+  #ask<T>(
+    request: ReplicaRequest,
+    deadline: Instant,
+    decode: (payload: Uint8Array) => Answer<T>,
+    onAnswer: (answer: Answer<T>) => void,
+  ): void {
+    if (this.#modules.isGreeted(this.#node)) this.#send(request, deadline, decode, onAnswer);
+    else onAnswer({ kind: "refused", reason: "not-sent" });
   }
 
   #send<T>(

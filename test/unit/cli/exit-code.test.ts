@@ -30,6 +30,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   internal: 1,
   "write-unavailable": 5,
   "read-unavailable": 5,
+  "clock-unsafe": 5,
   "read-unconfirmed": 5,
   "starting-or-draining": 5,
   "write-unknown": 6,

@@ -21,7 +21,10 @@ function statusOf(node: string, fields: Partial<ClusterStatus> = {}): ClusterSta
       peerAddress: `10.0.0.${id.slice(1)}:7180`,
       state: id === node ? "self" : "connected",
       reason: null,
+      clockOffsetMs: id === node ? null : 2,
     })),
+    clockProblem: null,
+    clockOffsetMaxMs: 500,
     buckets: [],
     ...fields,
   };
@@ -50,6 +53,46 @@ describe("the verdict", () => {
     expect(problems.map(({ what }) => what)).toEqual([
       "n1 does not reach n3 at 10.0.0.3:7180: timeout",
     ]);
+  });
+
+  test("a suspect member is a problem that says what becomes of requests", () => {
+    const members = statusOf("n1").members.map((member) =>
+      member.id === "n3" ? { ...member, state: "suspect", reason: "it is silent" } : member,
+    );
+    const { verdict, problems } = judge([report("n1", { members }), report("n2")]);
+    expect(verdict).toBe("unhealthy");
+    expect(problems.map(({ what }) => what)).toEqual(["n1 asks n3 last: it is silent"]);
+    expect(problems[0]?.advice).toContain("Requests go to other replicas meanwhile");
+  });
+
+  test("a clock that differs by more than the limit is a problem, one within it is none", () => {
+    const membersWith = (clockOffsetMs: number) =>
+      statusOf("n1").members.map((member) =>
+        member.id === "n3" ? { ...member, clockOffsetMs } : member,
+      );
+    const whatOf = (clockOffsetMs: number) =>
+      judge([report("n1", { members: membersWith(clockOffsetMs) })]).problems.map(
+        ({ what }) => what,
+      );
+    expect(whatOf(-501)).toEqual(["the clock of n3 is 501 ms behind that of n1"]);
+    expect(whatOf(60_000)).toEqual(["the clock of n3 is 60000 ms ahead of that of n1"]);
+    expect(whatOf(500)).toEqual([]);
+  });
+
+  test("a node whose own clock is wrong: what it does not do, how to go on, and nothing twice", () => {
+    const members = statusOf("n1").members.map((member) => ({ ...member, clockOffsetMs: 60_000 }));
+    const { problems } = judge([
+      {
+        ...report("n1", { members, clockProblem: "n2 is 60000 ms ahead" }),
+        state: "not-ready",
+        reason: "n2 is 60000 ms ahead",
+      },
+    ]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.what).toBe(
+      "http://n1 coordinates neither writes nor reads: n2 is 60000 ms ahead",
+    );
+    expect(problems[0]?.advice).toContain("Set the clock of n1 right");
   });
 
   test.for([

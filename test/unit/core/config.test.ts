@@ -49,6 +49,7 @@ const SAMPLES: Partial<Record<OptionName, Sample>> = {
   logLevel: { good: "debug", bad: "verbose" },
   requestTimeoutMs: { good: "1500", bad: "0" },
   requestTimeoutMaxMs: { good: "60000", bad: "300001" },
+  peerSuspectAfterMaxMs: { good: "900", bad: "9" },
 };
 
 const NUMERIC = OPTION_NAMES.filter((name) => typeof OPTIONS[name].default === "number");
@@ -245,6 +246,17 @@ describe("relations", () => {
     const error = thrownBy(() => timeouts("501", "500"));
     expect(error).toMatchObject({ code: "option-invalid" });
     expect(String(error)).toMatch(/--request-timeout-ms .*--request-timeout-max-ms/);
+  });
+
+  test("the least patience with a silent peer may equal the most and not exceed it", () => {
+    const patience = (min: string, max: string): Config =>
+      config({
+        flags: { ...REQUIRED, peerSuspectAfterMinMs: min, peerSuspectAfterMaxMs: max },
+      });
+    expect(patience("400", "400").peerSuspectAfterMinMs).toBe(400);
+    const error = thrownBy(() => patience("401", "400"));
+    expect(error).toMatchObject({ code: "option-invalid" });
+    expect(String(error)).toMatch(/--peer-suspect-after-min-ms .*--peer-suspect-after-max-ms/);
   });
 
   test("a secret and a file of it are not given both, and the refusal does not tell it", () => {

@@ -1,19 +1,23 @@
 import { describe, expect, test } from "vitest";
 import { hex, utf8 } from "../../../src/core/bytes.ts";
-import { ByteWriter } from "../../../src/core/codec.ts";
+import { ByteWriter, DecodeError } from "../../../src/core/codec.ts";
 import { parsePeers } from "../../../src/core/config.ts";
 import { stampOfMs } from "../../../src/core/hlc.ts";
+import { parseNodeId } from "../../../src/core/ids.ts";
 import { firstClusterDocument } from "../../../src/core/layout/cluster-document.ts";
 import {
   decodeLearnAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
 } from "../../../src/core/messages/answer.ts";
+import { decodeHeartbeatAnswer } from "../../../src/core/messages/heartbeat.ts";
 import { encodeRequest } from "../../../src/core/messages/request.ts";
 import type { PeerRequest } from "../../../src/core/messages/request.ts";
 import type { WriteIdHash } from "../../../src/core/version/write-identity.ts";
 import type { PeerHandler } from "../../../src/ports/peer-handler.ts";
+import { FreshStamps } from "../../../src/node/membership/fresh-stamps.ts";
 import { PeerServer } from "../../../src/node/peers/peer-server.ts";
+import { RecordingTelemetry } from "../../../src/testing/recording-telemetry.ts";
 import { VirtualTime } from "../../../src/testing/virtual-clock.ts";
 import { drain } from "../../support/virtual-cluster.ts";
 import { addressOf, writeOf } from "./support.ts";
@@ -23,10 +27,17 @@ const KEY = addressOf("k");
 const WRITE = writeOf("k", "value");
 const READ = { record: WRITE.record, clock: stampOfMs(7) };
 const LEARNED = { newest: stampOfMs(9), known: { stamp: stampOfMs(8), contentHash: 5 } };
+const SAID = {
+  directory: { directoryId: "0123456789abcdef", startEpoch: 7, position: 3 },
+  wallMs: 1_700_000_000_000,
+  resynchronising: false,
+  readOnly: true,
+};
 
 /** Notes what the replica is asked; `replica` decides what it answers. */
 function bench(replica: Partial<PeerHandler> = {}) {
-  const time = new VirtualTime({ drain });
+  const time = new VirtualTime({ drain, wallMs: 0 });
+  const telemetry = new RecordingTelemetry();
   const asked: unknown[][] = [];
   const noted: PeerHandler = {
     read(key, deadline, onAnswer) {
@@ -52,10 +63,16 @@ function bench(replica: Partial<PeerHandler> = {}) {
     clock: time.clock(),
     replica: noted,
     document: () => DOCUMENT,
+    onHeartbeat: (heartbeat) => {
+      asked.push(["heartbeat", heartbeat]);
+      return SAID;
+    },
+    freshStamps: new FreshStamps({ clockOffsetMaxMs: 500 }, { clock: time.clock(), telemetry }),
   });
   const answers: Uint8Array[] = [];
   return {
     time,
+    telemetry,
     asked,
     answers,
     handle: (payload: Uint8Array) =>
@@ -150,6 +167,53 @@ describe("a request that is whole", () => {
     const { handle, answers } = bench({ read: fail, digest: fail, learn: fail, write: fail });
     for (const request of REQUESTS) handle(encoded(request));
     expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(REQUESTS.map(() => failure));
+  });
+});
+
+describe("a heartbeat", () => {
+  const heartbeat = { from: parseNodeId("n2"), directory: SAID.directory, remembered: undefined };
+
+  test("is handed on and answered with what the node says of itself", () => {
+    const { handle, asked, answers } = bench();
+    handle(encoded({ kind: "heartbeat", heartbeat }));
+    expect(asked).toEqual([["heartbeat", heartbeat]]);
+    expect(decodeHeartbeatAnswer(answers[0] ?? utf8(""))).toEqual(SAID);
+  });
+
+  test("under another epoch is refused: nodes of different layouts do not greet each other", () => {
+    const { handle, asked, answers } = bench();
+    const { number, hash } = DOCUMENT.layout.epoch;
+    handle(encoded({ kind: "heartbeat", heartbeat }, { epoch: { number, hash: hash + 1 } }));
+    expect(asked).toEqual([]);
+    expect(() => decodeHeartbeatAnswer(answers[0] ?? utf8(""))).toThrow(DecodeError);
+  });
+});
+
+describe("a write that is stamped ahead of this node's clock", () => {
+  const write = (aheadMs: number): Uint8Array => {
+    const { record } = writeOf("k", "value", aheadMs);
+    return encoded({ kind: "write", key: KEY, record, durability: "sync" });
+  };
+
+  test("by more than 500 ms is counted and done, by less is none of that", () => {
+    const { handle, asked, telemetry } = bench();
+    for (const aheadMs of [500, 501, 60_000]) handle(write(aheadMs));
+    expect(asked.map(([kind]) => kind)).toEqual(["write", "write", "write"]);
+    expect(telemetry.count("stampsAhead")).toBe(2);
+  });
+
+  test("is logged once in 10 s, however many come", async () => {
+    const { handle, telemetry, time } = bench();
+    for (let i = 0; i < 100; i++) handle(write(60_000));
+    expect(telemetry.lines).toHaveLength(1);
+    expect(telemetry.lines[0]).toMatchObject({ level: "warn", fields: { aheadMs: 60_000 } });
+    await time.advance(9_999);
+    handle(write(60_000));
+    expect(telemetry.lines).toHaveLength(1);
+    await time.advance(1);
+    handle(write(80_000));
+    expect(telemetry.lines).toHaveLength(2);
+    expect(telemetry.count("stampsAhead")).toBe(102);
   });
 });
 

@@ -27,9 +27,13 @@ function answerJson(exchange: Exchange, body: unknown): void {
   );
 }
 
-/** Ready says that this node serves, never that its peers do: one failure must not take all out. */
+/**
+ * Ready says that this node serves, never that its peers do: one failure must not take all out. A
+ * clock that differs from most members' is this node's own failure.
+ */
 function readyz(exchange: Exchange, { view }: NodeRouteModules): void {
   if (view.state === "draining") throw new KvError("starting-or-draining", "the node is draining");
+  if (view.clockProblem !== undefined) throw new KvError("clock-unsafe", view.clockProblem);
   answerJson(exchange, { state: view.state });
 }
 
@@ -49,14 +53,17 @@ function clusterJson(view: NodeView): unknown {
     epochHash: layout.epoch.hash.toString(16).padStart(8, "0"),
     documentVersion: version,
     partitions: layout.partitionCount,
+    clockProblem: view.clockProblem ?? null,
+    clockOffsetMaxMs: view.clockOffsetMaxMs,
     members: layout.members.map((member) => {
-      const state = view.memberState(member);
+      const { state, clockOffset } = view.member(member.id);
       return {
         id: member.id,
         zone: member.zone ?? null,
         peerAddress: addressText(member.address),
         state: state.kind,
-        reason: state.kind === "unreachable" ? state.reason : null,
+        reason: "reason" in state ? state.reason : null,
+        clockOffsetMs: clockOffset === undefined ? null : Math.round(clockOffset.offsetMs),
       };
     }),
     buckets: [...buckets].map(([name, properties]) => ({ name, ...properties })),
