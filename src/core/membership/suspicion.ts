@@ -90,9 +90,8 @@ export class Suspicion {
     const sentAt = this.#unanswered.get(id);
     if (sentAt === undefined) return;
     this.#unanswered.delete(id);
-    if (sentAt >= this.#judgedSince && now - sentAt > this.patienceMs()) {
-      this.#lateUntil = now + LATE_MS;
-    }
+    if (this.#silent || sentAt < this.#judgedSince) return;
+    if (now - sentAt > this.patienceMs()) this.#lateUntil = now + LATE_MS;
   }
 
   /** This node itself was held up for so long: the peer's silence in that time was not the peer's. */
@@ -108,6 +107,8 @@ export class Suspicion {
     if (this.#silentSince !== undefined && now - this.#silentSince > this.patienceMs()) {
       this.#silent = true;
     }
+    // Silence is judged by what comes after it: whoever returns is trusted again.
+    if (this.#silent) return;
     const oldest = this.#oldest();
     if (oldest !== undefined && now - oldest > this.#options.peerSuspectAfterMaxMs) {
       this.#lateUntil = now + LATE_MS;

@@ -41,7 +41,7 @@ export class Heartbeats {
     if (this.#closed) return;
     const { clock, rng } = this.#modules;
     this.#ask(peer);
-    const delayMs = this.#everyMs * (1 - JITTER + 2 * JITTER * rng.fraction());
+    const delayMs = Math.round(this.#everyMs * (1 - JITTER + 2 * JITTER * rng.fraction()));
     this.#timers.get(peer)?.cancel();
     this.#timers.set(
       peer,
