@@ -96,9 +96,11 @@ function chosenAt({ requests }: Run): readonly number[] {
   return requests.flatMap(({ kind, at }) => (kind === "write" ? [] : [at]));
 }
 
-/** Within 2 s nobody asks it first any more. */
+/** Within 2 s nobody asks it first any more; as a spare it is asked by less than 1 in 100 operations. */
 function expectAvoided(run: Run): void {
-  expect(chosenAt(run).filter((at) => at > 2_000 && at < FAULT_MS)).toEqual([]);
+  const isThen = (at: number): boolean => at > 2_000 && at < FAULT_MS;
+  const operations = run.ended.filter(({ at }) => isThen(at));
+  expect(chosenAt(run).filter(isThen).length).toBeLessThan(operations.length / 100);
 }
 
 function expectBack(run: Run): void {
