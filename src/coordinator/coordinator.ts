@@ -2,6 +2,7 @@ import { majority } from "../core/bucket.ts";
 import type { BucketProperties, Mode } from "../core/bucket.ts";
 import { hex } from "../core/bytes.ts";
 import { KvError } from "../core/errors.ts";
+import type { Outcome } from "../core/errors.ts";
 import type { BucketName, Key, NodeId, WriteId } from "../core/ids.ts";
 import { parseWriteId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
@@ -40,8 +41,8 @@ export interface CoordinatorOptions {
 export interface CoordinatorModules extends WriteModules {
   readonly rng: Rng;
   readonly document: () => ClusterDocument;
-  /** @throws KvError `clock-unsafe`: this node's clock is wrong, so it coordinates nothing. */
-  readonly checkClock: () => void;
+  /** @throws KvError `clock-unsafe` of this outcome: the clock is wrong, so nothing is coordinated. */
+  readonly checkClock: (outcome: Outcome) => void;
 }
 
 /** What the coordinator knows of a key before it asks anybody. */
@@ -80,6 +81,7 @@ export class Coordinator implements Operations {
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
     return this.#within({ op: "read", mode: properties.mode, request }, async (deadline) => {
+      this.#modules.checkClock("not-applied");
       const model = mergeModel(properties.mode);
       const { w, readRepair } = properties;
       const plan = { key, preferenceList, r, w, model, readRepair, deadline };
@@ -104,6 +106,7 @@ export class Coordinator implements Operations {
     }
     const op = content === undefined ? "delete" : "write";
     return this.#within({ op, mode: properties.mode, request }, async (deadline) => {
+      this.#modules.checkClock(request.attempt === 1 ? "not-applied" : "unknown");
       const ttlSeconds =
         content === undefined ? undefined : (request.ttlSeconds ?? properties.ttlSeconds);
       const writeId = request.writeId ?? this.#mintWriteId();
@@ -171,7 +174,6 @@ export class Coordinator implements Operations {
     this.#inflight += 1;
     let result = "internal";
     try {
-      this.#modules.checkClock();
       const value = await operation(deadline);
       result = "ok";
       return value;

@@ -132,7 +132,7 @@ export class Node {
       spareDelayMs: options.spareDelayMs,
       hedging: new Hedging(options),
       document: () => document,
-      checkClock: () => membership.clockGuard.check(),
+      checkClock: (outcome) => membership.clockGuard.check(outcome),
       replicas: replicasOf({ self: id, replica, transport: watched, membership, clock, document }),
     });
     telemetry.log.info(

@@ -8,7 +8,7 @@ export function judge(reports: readonly EndpointReport[]): Health {
   const problems = [
     ...reports.flatMap(endpointProblems),
     ...statuses.flatMap((status) => memberProblems(status)),
-    ...statuses.flatMap((status) => clockProblems(status)),
+    ...clockProblems(statuses),
     ...disagreements(statuses),
   ];
   if (first === undefined) {
@@ -66,12 +66,23 @@ function memberProblems({ node, members }: ClusterStatus): Problem[] {
   });
 }
 
-/** Two nodes cannot tell whose clock is wrong, and a node's own verdict is told with its readiness. */
-function clockProblems(status: ClusterStatus): Problem[] {
-  const { node, members, clockProblem, clockOffsetMaxMs } = status;
-  if (typeof clockProblem === "string") return [];
+/** Of clocks that differ. One whose node knows that it is wrong is told with that node's readiness. */
+function clockProblems(statuses: readonly ClusterStatus[]): Problem[] {
+  const confessed = new Set(
+    statuses.filter(({ clockProblem }) => typeof clockProblem === "string").map(({ node }) => node),
+  );
+  return statuses
+    .filter(({ node }) => !confessed.has(node))
+    .flatMap((status) => differingClocks(status, confessed));
+}
+
+function differingClocks(
+  { node, members, clockOffsetMaxMs }: ClusterStatus,
+  confessed: ReadonlySet<string>,
+): Problem[] {
   return members.flatMap(({ id, clockOffsetMs }) => {
-    if (typeof clockOffsetMs !== "number" || Math.abs(clockOffsetMs) <= clockOffsetMaxMs) return [];
+    if (typeof clockOffsetMs !== "number" || confessed.has(id)) return [];
+    if (Math.abs(clockOffsetMs) <= clockOffsetMaxMs) return [];
     const side = clockOffsetMs > 0 ? "ahead of" : "behind";
     return {
       what: `the clock of ${id} is ${Math.abs(clockOffsetMs)} ms ${side} that of ${node}`,

@@ -1,4 +1,5 @@
 import { KvError } from "../../core/errors.ts";
+import type { Outcome } from "../../core/errors.ts";
 import type { NodeId } from "../../core/ids.ts";
 import { clocksAgainst } from "../../core/membership/clock-verdict.ts";
 import type { ClockOffset } from "../../core/membership/peer-clock.ts";
@@ -36,12 +37,12 @@ export class ClockGuard {
     return this.#problem;
   }
 
-  /** @throws KvError `clock-unsafe`, before anything is sent. */
-  check(): void {
+  /** @throws KvError `clock-unsafe` of the outcome given, before anything is sent. */
+  check(outcome: Outcome): void {
     // Anew for each operation: a clock that jumped since the last heartbeat is wrong already.
     this.judge();
     if (this.#problem === undefined) return;
-    throw new KvError("clock-unsafe", this.#problem, { retryAfterMs: RETRY_AFTER_MS });
+    throw new KvError("clock-unsafe", this.#problem, { outcome, retryAfterMs: RETRY_AFTER_MS });
   }
 
   judge(): void {

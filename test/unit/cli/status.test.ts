@@ -87,6 +87,11 @@ describe("the verdict", () => {
         state: "not-ready",
         reason: "n2 is 60000 ms ahead",
       },
+      report("n2", {
+        members: statusOf("n2").members.map((member) =>
+          member.id === "n1" ? { ...member, clockOffsetMs: -60_000 } : member,
+        ),
+      }),
     ]);
     expect(problems).toHaveLength(1);
     expect(problems[0]?.what).toBe(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { failureOf, valueOf, VirtualCluster } from "../../../support/virtual-cluster.ts";
+import { failureOf, valueOf, VirtualCluster, writeIdOf } from "../../../support/virtual-cluster.ts";
 import type { VirtualClusterOptions } from "../../../support/virtual-cluster.ts";
 
 const LIMIT_MS = 500;
@@ -34,6 +34,13 @@ describe("a clock that is off from a majority (N=3 R=W=2)", () => {
       expect(cluster.stored("k")).toEqual(["v", "v", "v"]);
     },
   );
+
+  test("a second attempt of a write is refused as unknown: the first may live", async () => {
+    const cluster = await measured({ wallOffsetsMs: [60_000, 0, 0] });
+    const writeId = writeIdOf("w-1");
+    const error = await cluster.errorOf(cluster.node(1).put("k", "v", { attempt: 2, writeId }));
+    expect(error).toMatchObject({ code: "clock-unsafe", outcome: "unknown" });
+  });
 
   test("by less than the limit: it coordinates", async () => {
     const cluster = await measured({ wallOffsetsMs: [490, 0, 0] });
