@@ -4,6 +4,7 @@ import type { Checker, Finding, History } from "./history.ts";
 import { indexed } from "./indexed-history.ts";
 import { linearizableRegister } from "./linearizable-register.ts";
 import { monotonicReads } from "./monotonic-reads.ts";
+import { oneEffect } from "./one-effect.ts";
 import { outcomeHonesty } from "./outcome-honesty.ts";
 import { regular } from "./regular.ts";
 import { unwritten } from "./unwritten.ts";
@@ -16,6 +17,7 @@ export const LWW_CHECKERS: readonly Checker[] = [
   regular,
   monotonicReads,
   writeOrder,
+  oneEffect,
   durability,
   convergence,
 ];

@@ -2,15 +2,14 @@ import type { Operation } from "./history.ts";
 
 /**
  * Makes short work of what a linearizability search would otherwise try at every instant: writes
- * whose outcome is unknown. Sound because each attempt writes a version of its own, tombstones
- * included:
+ * whose outcome is unknown. Sound where each version was attempted once, tombstones included:
  *
  * - never read: whether and when it took effect makes no difference to anybody; dropped;
  * - read: it took effect before the first get that saw it returned; closed at the end of that get.
  *
  * Gets that were not answered and writes proven without effect are dropped (`outcome-honesty` watches
- * the latter). Only where several attempts share one version, against the format, an unknown one stays
- * open, for the get may have seen another's.
+ * the latter). Where several attempts share one version an unknown one stays open, for the get may have
+ * seen another's.
  */
 export function closeUnknown(operations: readonly Operation[]): readonly Operation[] {
   const byKey = new Map<string, Map<string, Sighting>>();

@@ -12,11 +12,12 @@ export interface Operation {
    */
   readonly outcome: "ok" | "not-applied" | "unknown";
   /**
-   * put, delete: identity of the version that this ATTEMPT writes, unique in the history. get, ok:
-   * identity of the version that was read, a tombstone's included; undefined: nothing was ever known.
+   * put, delete: identity of the write, its write id and its content; its attempts share it. get, ok:
+   * identity of the write that was read, a tombstone's included; undefined: nothing was ever known.
+   * With the stamp it is the identity of a version: a write of several attempts may become several.
    */
   readonly version: string | undefined;
-  /** The version's stamp where the API told it. */
+  /** The version's stamp where the API told it, be it with an error. */
   readonly stamp: number | undefined;
   /** Sizes that held for this request: of a get its own R, of a write its own W, the other the bucket's. */
   readonly n: number;

@@ -1,15 +1,24 @@
 import type { History, Operation, ReplicaState } from "./history.ts";
+import { incarnationsApart } from "./incarnations.ts";
 import { KeyHistory } from "./key-history.ts";
+import { logicalWrites } from "./logical-writes.ts";
+import type { WritesOfKey } from "./logical-writes.ts";
 
-/** A history sorted by key and version once, for all the checkers that will look at it. */
+/**
+ * A history sorted by key and version once, for all the checkers that will look at it. `operations`
+ * and `writes` are as clients see them; `keys` tells the incarnations of one write apart.
+ */
 export class IndexedHistory implements History {
   readonly operations: readonly Operation[];
   readonly replicas: readonly ReplicaState[];
+  readonly writes: ReadonlyMap<string, WritesOfKey>;
   readonly keys = new Map<string, KeyHistory>();
 
-  constructor({ operations, replicas }: History) {
-    this.operations = operations;
-    this.replicas = replicas;
+  constructor(history: History) {
+    this.operations = history.operations;
+    this.replicas = history.replicas;
+    this.writes = logicalWrites(history);
+    const { operations, replicas } = incarnationsApart(history, this.writes);
     for (const operation of operations) this.#key(operation.key).add(operation);
     for (const { node, records } of replicas) {
       for (const [key, record] of records) this.#key(key).hold(node, record);

@@ -49,7 +49,7 @@ function checkPairs(key: KeyHistory, evidence: Evidence): void {
     }
     if (!version.sync || !isMajority(operation)) continue;
     const newer = calls.highest({ reach: 0, floor: version.w });
-    if (newer !== undefined && newer.height > version.ackedAt) {
+    if (newer !== undefined && newer.height > version.settledAt) {
       wentBack(key, { earlier: newer.by, later: read }, evidence);
     }
   }
@@ -88,8 +88,9 @@ function checkOrder(key: KeyHistory, evidence: Evidence): void {
     nothing.firstEnded = undefined;
     zones.push(nothing);
   }
-  for (const { id, reads, sync } of key.versions.values()) {
-    if (!sync || reads.length === 0) continue;
+  for (const { id, reads, sync, stamp, effective } of key.versions.values()) {
+    // What several attempts share without a stamp may be two versions.
+    if (!sync || reads.length === 0 || (effective > 1 && stamp === undefined)) continue;
     const zone = readZone(id, reads);
     if (zone.lastCalled !== undefined) zones.push(zone);
   }

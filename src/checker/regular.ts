@@ -44,7 +44,7 @@ function checkKey(key: KeyHistory, evidence: Evidence): void {
     const reach = operation.n - operation.r + 1;
     const stamp = operation.stamp ?? version.stamp;
     const later = version.sync ? calls.highest({ reach, floor: version.w }) : undefined;
-    if (later !== undefined && later.height > version.ackedAt) {
+    if (later !== undefined && later.height > version.settledAt) {
       tooOldByTimes(key, read, later.by, evidence);
       continue;
     }

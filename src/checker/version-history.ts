@@ -21,11 +21,7 @@ export class VersionHistory {
   ackedBy: Operation | undefined;
   /** W of that acknowledgement: so many replicas hold the version or something newer. */
   w = 0;
-  /**
-   * The least W with which an earlier write must have been acknowledged for the learn round of this
-   * one to be certain to meet it: L + W > N with L = N + 1 − min(R, W). Infinity: no W suffices, the
-   * request asks for R + W ≤ N and may learn from fewer than L.
-   */
+  /** {@link learnsFrom} of its attempts, the greatest: any of them may have minted it. */
   learnsFrom = 0;
   /** No attempt renounced durability: what power loss may take is not promised to be seen again. */
   sync = true;
@@ -41,7 +37,7 @@ export class VersionHistory {
   }
 
   attempt(operation: Operation): void {
-    const { call, end, outcome, n, r, w } = operation;
+    const { call, end, outcome, w } = operation;
     this.attempts.push(operation);
     if (call < this.attemptedAt) this.attemptedAt = call;
     if (outcome === "not-applied") return;
@@ -50,7 +46,7 @@ export class VersionHistory {
       this.call = call;
     }
     this.effective += 1;
-    this.learnsFrom = Math.max(this.learnsFrom, r + w > n ? Math.min(r, w) : Infinity);
+    this.learnsFrom = Math.max(this.learnsFrom, learnsFrom(operation));
     if (operation.durability === "async") this.sync = false;
     if (outcome === "ok" && (end ?? Infinity) < this.ackedAt) {
       this.ackedAt = end ?? Infinity;
@@ -58,6 +54,14 @@ export class VersionHistory {
       this.w = w;
     }
     this.#tellStamp(operation);
+  }
+
+  /**
+   * When this very version is known to have been acknowledged. Where several attempts share it and
+   * nobody was told a stamp it may be two versions, of which any one was.
+   */
+  get settledAt(): number {
+    return this.effective > 1 && this.stamp === undefined ? Infinity : this.ackedAt;
   }
 
   /** Whoever attempted it first, for evidence. */
@@ -82,10 +86,19 @@ export class VersionHistory {
 }
 
 /**
+ * The least W with which an earlier write must have been acknowledged for the learn round of this
+ * attempt to be certain to meet it: L + W > N with L = N + 1 − min(R, W). Infinity: no W suffices, the
+ * request asks for R + W ≤ N and may learn from fewer than L.
+ */
+export function learnsFrom({ n, r, w }: Operation): number {
+  return r + w > n ? Math.min(r, w) : Infinity;
+}
+
+/**
  * Whether `earlier` is certainly older than `later`, by times alone (I5): it was acknowledged before
  * the other was called, so the other's learn round met it and stamped above it. That the later write
  * was acknowledged in turn is not needed: it minted after it had learned.
  */
 export function precedes(earlier: VersionHistory, later: VersionHistory): boolean {
-  return earlier.sync && earlier.ackedAt < later.call && earlier.w >= later.learnsFrom;
+  return earlier.sync && earlier.settledAt < later.call && earlier.w >= later.learnsFrom;
 }

@@ -2,6 +2,7 @@ import { Evidence } from "./evidence.ts";
 import type { Finding, History } from "./history.ts";
 import { indexed } from "./indexed-history.ts";
 import type { KeyHistory } from "./key-history.ts";
+import type { LogicalWrite } from "./logical-writes.ts";
 import { Peaks } from "./peaks.ts";
 import { precedes } from "./version-history.ts";
 import type { VersionHistory } from "./version-history.ts";
@@ -15,14 +16,18 @@ import { quoted, wording } from "./wording.ts";
  *   even where its own acknowledgement is missing.)
  * - What the replicas hold in the end had not been acknowledged before another acknowledged write
  *   was called.
- * - One version has one stamp: an attempt mints once, or reads can see v, z, v.
+ * - An attempt mints once, or reads can see v, z, v: a write has no more stamps than attempts.
  */
 export function writeOrder(history: History): Finding {
   const evidence = new Evidence("write-order");
-  for (const key of indexed(history).keys.values()) {
+  const { keys, writes } = indexed(history);
+  for (const key of keys.values()) {
     checkStamps(key, evidence);
     checkFinal(key, evidence);
     for (const version of key.versions.values()) checkOneStamp(key, version, evidence);
+  }
+  for (const [key, ofKey] of writes) {
+    for (const write of ofKey.values()) checkMintedOnce(key, write, evidence);
   }
   return evidence.finding();
 }
@@ -84,5 +89,18 @@ function checkOneStamp(key: KeyHistory, version: VersionHistory, evidence: Evide
       (other === undefined
         ? `${held?.record.stamp} at replica ${held?.node}.`
         : `${wording(other)}.`),
+  );
+}
+
+/** Of a write that was attempted again. Refused attempts are for `outcome-honesty`. */
+function checkMintedOnce(key: string, write: LogicalWrite, evidence: Evidence): void {
+  const { attempts, effective, unclaimed, unstamped } = write;
+  if (attempts.length < 2 || effective.length === 0 || unclaimed.length <= unstamped.length) return;
+  evidence.violation(
+    key,
+    attempts,
+    () =>
+      `${quoted(write.id)} was minted more often than it was attempted: stamps ${unclaimed.join(", ")} besides ` +
+      `those of ${attempts.map((it) => wording(it)).join(", ")}.`,
   );
 }

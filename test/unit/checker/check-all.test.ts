@@ -113,6 +113,7 @@ describe("steps, counted as fields of operations that are looked at", () => {
       loss: 0.02,
       powerLoss: 0.001,
       skew: 50,
+      retries: 0.1,
       mutant: undefined,
     });
     let looks = 0;

@@ -139,6 +139,7 @@ describe("the search", () => {
         loss: 0.02,
         powerLoss: 0,
         skew: 100,
+        retries: 0,
         mutant: undefined,
       });
       const { verdict, steps } = linearize(closeUnknown(operations));

@@ -29,6 +29,7 @@ function drawSetting(seed: number, mutant?: Mutant): Setting {
     loss: pick([0, 0.05, 0.2]),
     powerLoss: pick([0, 0.01, 0.05]),
     skew: pick([0, 5, 50, 500]),
+    retries: pick([0, 0.2, 0.6]),
     mutant,
   };
 }
@@ -37,7 +38,7 @@ function drawSetting(seed: number, mutant?: Mutant): Setting {
 function drawStrictSetting(seed: number): Setting {
   const drawn = drawSetting(seed);
   const quorum = Math.floor(drawn.n / 2) + 1;
-  return { ...drawn, r: quorum, w: quorum, ownSizes: 0, asyncShare: 0 };
+  return { ...drawn, r: quorum, w: quorum, ownSizes: 0, asyncShare: 0, retries: 0 };
 }
 
 function failures(
@@ -89,6 +90,8 @@ const CAUGHT: Record<Mutant, readonly [checker: string, runs: number]> = {
   "deadline reported as not-applied": ["outcome-honesty", 100],
   "acknowledged before fsync": ["durability", 10],
   "stamps first and stamps again on conflict": ["write-order", 20],
+  "a retry is not recognised": ["one-effect", 50],
+  "a retry that is recognised is acknowledged at once": ["regular", 5],
 };
 
 describe("a build that leaves out one thing is caught", () => {

@@ -16,6 +16,8 @@ export const MUTANTS = [
   "deadline reported as not-applied",
   "acknowledged before fsync",
   "stamps first and stamps again on conflict",
+  "a retry is not recognised",
+  "a retry that is recognised is acknowledged at once",
 ] as const;
 export type Mutant = (typeof MUTANTS)[number];
 
@@ -33,15 +35,25 @@ export interface Setting {
   readonly loss: number;
   readonly powerLoss: number;
   readonly skew: number;
+  /** Share of writes that attempt an earlier one again, whatever became of it. */
+  readonly retries: number;
   readonly mutant: Mutant | undefined;
 }
 
 interface Held {
   readonly version: string;
   readonly stamp: number;
+  /** The writes that it came from, live or superseded, newest first. */
+  readonly recent: readonly Recent[];
 }
 
-const NONE: Held = { version: "", stamp: 0 };
+interface Recent {
+  readonly version: string;
+  readonly stamp: number;
+}
+
+const NONE: Held = { version: "", stamp: 0, recent: [] };
+const RECENT_MAX = 16;
 
 /** What a client waits for. */
 interface Running {
@@ -115,7 +127,7 @@ class QuorumRegister {
     const own = this.#rng.fraction() < ownSizes ? 1 + this.#rng.below(n) : undefined;
     const isGet = kind === "get";
     const id = this.#operations.length;
-    const begun: Operation = {
+    const fresh: Operation = {
       client,
       key: `k${this.#rng.below(keys)}`,
       kind,
@@ -129,6 +141,7 @@ class QuorumRegister {
       w: isGet ? w : (own ?? w),
       durability: this.#rng.fraction() < asyncShare ? "async" : "sync",
     };
+    const begun = isGet ? fresh : this.#perhapsAgain(fresh);
     this.#operations.push(begun);
     const finish = (answer: Partial<Operation>): void => {
       if (this.#running.get(client)?.id !== id) return;
@@ -140,32 +153,48 @@ class QuorumRegister {
     else this.#write(begun, { id, isRunning, finish });
   }
 
+  /** One of the last writes once more, or the write as it is. */
+  #perhapsAgain(write: Operation): Operation {
+    const { retries } = this.#setting;
+    if (retries === 0 || this.#rng.fraction() >= retries) return write;
+    const before = this.#operations.slice(-12).filter(({ kind }) => kind !== "get");
+    const first = before[this.#rng.below(Math.max(1, before.length))];
+    if (first === undefined) return write;
+    const { client, call } = write;
+    return { ...first, client, call, end: undefined, outcome: "unknown", stamp: undefined };
+  }
+
   #write(
     { client, key, version = "", n, r, w, durability }: Operation,
     { id, isRunning, finish }: Progress,
   ): void {
     const { mutant } = this.#setting;
-    let sent = false;
+    const isRetry = this.#operations.some((it, i) => it.version === version && i < id);
+    let sent: number | undefined;
     this.#running.set(client, {
       id,
       deadline: this.#now + DEADLINE,
       expire: () => {
-        const proven = !sent || mutant === "deadline reported as not-applied";
+        const proven =
+          (sent === undefined && !isRetry) || mutant === "deadline reported as not-applied";
+        const heard = proven || this.#rng.fraction() < 0.5;
         this.#operations[id] = {
           ...(this.#operations[id] as Operation),
           end: this.#now,
           outcome: proven ? "not-applied" : "unknown",
+          stamp: heard ? sent : undefined,
         };
       },
     });
     const own = (): number => this.#now + (this.#offsets[client] ?? 0);
     const write = (stamp: number): void => {
-      sent = true;
+      sent = stamp;
       const acks = new Set<number>();
       let newest = 0;
       this.#askAll((replica, node) => {
         const before = replica.held.get(key) ?? NONE;
-        this.#merge(replica, key, { version, stamp }, durability);
+        const recent = [{ version, stamp }];
+        this.#merge(replica, key, { version, stamp, recent }, durability);
         return () => {
           acks.add(node);
           if (before.version !== version) newest = Math.max(newest, before.stamp);
@@ -184,13 +213,23 @@ class QuorumRegister {
     const needed = r + w > n ? full : Math.min(w, full);
     let answers = 0;
     let newest = 0;
+    let known: number | undefined;
     this.#askAll((replica) => {
-      const stamp = replica.held.get(key)?.stamp ?? 0;
+      const { stamp, recent } = replica.held.get(key) ?? NONE;
       return () => {
         answers += 1;
         newest = Math.max(newest, stamp);
+        const mine = recent.find((it) => it.version === version)?.stamp;
+        if (mine !== undefined) known = Math.max(known ?? 0, mine);
         // A coordinator whose client has given up goes no further.
-        if (answers === needed && isRunning()) write(Math.max(own(), newest + 1));
+        if (answers !== needed || !isRunning()) return;
+        if (known === undefined || mutant === "a retry is not recognised") {
+          write(Math.max(own(), newest + 1));
+        } else if (mutant === "a retry that is recognised is acknowledged at once") {
+          finish({ outcome: "ok", stamp: known });
+        } else {
+          write(known);
+        }
       };
     });
   }
@@ -210,12 +249,12 @@ class QuorumRegister {
         const all = [...answers.values()];
         const newest = all.reduce((a, b) => (isNewer(b, a) ? b : a));
         if (mutant === "first answer instead of newest") answer(all[0] ?? NONE);
-        else if (mutant === "no write-back" || all.every((it) => it.version === newest.version)) {
+        else if (mutant === "no write-back" || all.every((it) => isSame(it, newest))) {
           answer(newest);
         } else {
           const least = mutant === "write-back to max(W, N-R+1) only" ? n - r + 1 : r;
           const holders = new Set(
-            [...answers].filter(([, it]) => it.version === newest.version).map(([it]) => it),
+            [...answers].filter(([, it]) => isSame(it, newest)).map(([it]) => it),
           );
           this.#writeBack(key, newest, { holders, needed: Math.max(w, least) }, () =>
             answer(newest),
@@ -274,7 +313,10 @@ class QuorumRegister {
       (mutant === "equal stamps keep what came first"
         ? incoming.stamp > stored.stamp
         : isNewer(incoming, stored));
-    if (wins) replica.held.set(key, incoming);
+    replica.held.set(key, {
+      ...(wins ? incoming : stored),
+      recent: trimmed([...incoming.recent, ...stored.recent]),
+    });
     if (durability === "async" || mutant === "acknowledged before fsync") return;
     for (const [synced, held] of replica.held) replica.synced.set(synced, held);
   }
@@ -307,6 +349,18 @@ class QuorumRegister {
 
 function recordOf({ version, stamp }: Held): ReplicaRecord {
   return { version, stamp, tombstone: false, digest: `${version}@${stamp}` };
+}
+
+function trimmed(recent: readonly Recent[]): readonly Recent[] {
+  const newestFirst = recent.toSorted((a, b) => b.stamp - a.stamp);
+  const once = newestFirst.filter(
+    (it, i) => !newestFirst.slice(0, i).some((other) => isSame(it, other)),
+  );
+  return once.slice(0, RECENT_MAX);
+}
+
+function isSame(a: Recent, b: Recent): boolean {
+  return a.version === b.version && a.stamp === b.stamp;
 }
 
 function isNewer(a: Held, b: Held): boolean {
