@@ -36,6 +36,9 @@ export class Machine {
   #wallOffsetMs = 0;
   #node: Node | undefined;
   #up = false;
+  #isPaused = false;
+  /** When its process was last paused, resumed or killed. */
+  #disturbedAt = 0;
 
   constructor(options: MachineOptions, world: World, rng: SeededRng) {
     this.id = options.id;
@@ -61,6 +64,28 @@ export class Machine {
 
   sees(peer: NodeId): boolean {
     return this.#node?.member(peer).state.kind === "connected";
+  }
+
+  /** One process, running all the time. */
+  steadySince(at: number): boolean {
+    return this.isReady && !this.#isPaused && this.#disturbedAt < at;
+  }
+
+  pause(): void {
+    this.#disturb();
+    this.#isPaused = true;
+    this.clock.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#disturb();
+    this.#isPaused = false;
+    this.clock.resume();
+  }
+
+  #disturb(): void {
+    this.#disturbedAt = this.#world.time.now();
   }
 
   get wallOffsetMs(): number {
@@ -114,7 +139,9 @@ export class Machine {
   /** The process dies: its connections are reset, what it wrote stays. */
   kill(): void {
     if (!this.#up) return;
+    this.#disturb();
     this.#up = false;
+    this.#isPaused = false;
     this.#node = undefined;
     this.clock.stop();
     this.disk.kill();

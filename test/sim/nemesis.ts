@@ -116,9 +116,8 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     for (const machine of world.machines) if (machine.isUp) losePower(world, rng, machine);
   },
   pause({ machine, later }) {
-    const { clock } = machine;
-    clock.pause();
-    later(() => clock.resume());
+    machine.pause();
+    later(() => machine.resume());
   },
   jump({ machine, offsetMs }) {
     machine.wallOffsetMs = offsetMs();

@@ -65,6 +65,12 @@ export interface Scenario {
   readonly asyncShare: number;
   /** Share of deletes among the writes. */
   readonly deleteShare: number;
+  /** Of writes whose outcome is unknown, the share that is attempted again. */
+  readonly retryShare: number;
+  /** Of acknowledged writes, the share that is attempted again, as by a proxy that lost the answer. */
+  readonly repeatShare: number;
+  /** Share of writes whose id is used again with other content, against the rules. */
+  readonly reuseShare: number;
   readonly buggify: boolean;
   /** Memory for records used last; a cache hides what happens to the disk. */
   readonly recordCacheBytes: number;
@@ -110,6 +116,9 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     weakShare: pick([0, 0, 0.1, 0.5]),
     asyncShare: pick([0, 0, 0.2]),
     deleteShare: pick([0, 0.1, 0.3]),
+    retryShare: pick([0, 0.5, 0.9]),
+    repeatShare: pick([0, 0.1, 0.3]),
+    reuseShare: pick([0, 0, 0.1]),
     buggify: rng.fraction() < 0.5,
     recordCacheBytes: pick([0, 2_000, 64 * 1024 * 1024]),
   };

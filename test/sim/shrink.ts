@@ -6,6 +6,15 @@ import type { RunVerdict } from "./verdict.ts";
 /** Runs that shrinking may cost. */
 const TRIES_MAX = 60;
 
+const SHARES = [
+  "weakShare",
+  "asyncShare",
+  "deleteShare",
+  "retryShare",
+  "repeatShare",
+  "reuseShare",
+] as const;
+
 /** Smaller scenarios that differ in one respect, the boldest cuts first. */
 function smaller(scenario: Scenario): readonly Scenario[] {
   const candidates: Scenario[] = [];
@@ -13,7 +22,7 @@ function smaller(scenario: Scenario): readonly Scenario[] {
     candidates.push({ ...scenario, faults: scenario.faults.filter((kind) => kind !== fault) });
   }
   if (scenario.buggify) candidates.push({ ...scenario, buggify: false });
-  for (const share of ["weakShare", "asyncShare", "deleteShare"] as const) {
+  for (const share of SHARES) {
     if (scenario[share] > 0) candidates.push({ ...scenario, [share]: 0 });
   }
   const halved = (count: number): number => Math.max(1, Math.floor(count / 2));

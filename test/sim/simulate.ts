@@ -11,6 +11,8 @@ import { parseKey } from "../../src/core/ids.ts";
 import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
 import type { RecordKey } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
+import { identityOf } from "./attempt.ts";
+import { checkWhole } from "./liveness.ts";
 import type { Machine } from "./machine.ts";
 import { Nemesis } from "./nemesis.ts";
 import type { Scenario } from "./scenario.ts";
@@ -53,15 +55,18 @@ export async function simulate(
   if (world.bugs.length > 0) throw new Error("an operation met a bug", { cause: world.bugs[0] });
   nemesis.end();
   await heal(world);
+  await checkWhole(world, wholeKeys(world));
   const replicas = await readEverywhere(world);
   for (const machine of machines) countStates(machine, world);
-  countOutcomes(workload.operations, sometimes);
-  const history: History = { operations: workload.operations, replicas };
+  countOutcomes(world.operations, sometimes);
+  const history: History = { operations: world.operations, replicas };
   const damaged = damagedKeys(world);
+  const findings =
+    damaged.size === 0 ? checkAll(history, LWW_CHECKERS) : checkApart(history, damaged);
   return {
     scenario,
     history,
-    findings: damaged.size === 0 ? checkAll(history, LWW_CHECKERS) : checkApart(history, damaged),
+    findings: [...findings, world.liveness.finding()],
     sometimes,
     traceHash: trace.hash,
     events: trace.events,
@@ -79,7 +84,7 @@ function isWhole({ machines }: World): boolean {
 async function heal(world: World): Promise<void> {
   world.endFaults();
   for (const a of world.machines) {
-    a.clock.resume();
+    a.resume();
     a.disk.fail("batch", { times: 0 });
     a.start();
     for (const b of world.machines) {
@@ -96,9 +101,7 @@ async function heal(world: World): Promise<void> {
 /** Reads each key at r=n through every node, so that all replicas have been merged, and dumps them. */
 async function readEverywhere(world: World): Promise<readonly ReplicaState[]> {
   const { time, machines, scenario } = world;
-  const keys = Array.from({ length: scenario.keys }, (_, i) => `key-${i}`).filter(
-    (key) => !damagedKeys(world).has(key),
-  );
+  const keys = wholeKeys(world);
   for (const key of keys) {
     for (const { operations } of machines) {
       if (operations === undefined) throw new Error("a healed machine takes requests");
@@ -140,8 +143,13 @@ function recordState(machine: Machine, address: RecordKey): RecordState {
   if (bytes === undefined) return ABSENT;
   const record = decodeRecord(address, bytes);
   if (record.kind === "damaged") throw new Error(`${machine.id} holds a damaged record`);
-  const { writeId, stamp, content } = record.version;
-  return { version: writeId, stamp, tombstone: content === undefined, digest: hex(record.bytes) };
+  const { version } = record;
+  return {
+    version: identityOf(version) ?? "",
+    stamp: version.stamp,
+    tombstone: version.content === undefined,
+    digest: hex(record.bytes),
+  };
 }
 
 /**
@@ -154,6 +162,12 @@ function checkApart({ operations, replicas }: History, damaged: ReadonlySet<stri
     ...checkAll({ operations: whole, replicas }, LWW_CHECKERS),
     ...checkAll({ operations, replicas: [] }, [unwritten, outcomeHonesty, regular, monotonicReads]),
   ];
+}
+
+function wholeKeys(world: World): readonly string[] {
+  const damaged = damagedKeys(world);
+  const keys = Array.from({ length: world.scenario.keys }, (_, i) => `key-${i}`);
+  return keys.filter((key) => !damaged.has(key));
 }
 
 function damagedKeys({ machines, scenario }: World): ReadonlySet<string> {

@@ -1,52 +1,34 @@
 import type { Operation } from "../../src/checker/history.ts";
-import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
-import { utf8 } from "../../src/core/bytes.ts";
-import { KvError } from "../../src/core/errors.ts";
-import { msOfStamp } from "../../src/core/hlc.ts";
-import { parseKey, parseWriteId } from "../../src/core/ids.ts";
-import type { Operations, QuorumFacts } from "../../src/ports/operations.ts";
-import type { VersionIdentity } from "../../src/core/version/version.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
+import { attempt } from "./attempt.ts";
+import type { Plan } from "./attempt.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
-/** A client that heard nothing for this long beyond the deadline gives up: the outcome is unknown. */
-const PATIENCE_MS = 500;
-/** Beyond what a write may take. */
-const LEARNED_AHEAD_MS = 5_000;
+/** A client that was refused waits a little, or a few isolated nodes would use up the run. */
 const REFUSED_PAUSE_MS = 200;
 const TIMEOUTS_MS = [100, 500, 2_000, 2_000] as const;
+/** A write is attempted at most so often. */
+const ATTEMPTS_MAX = 4;
 
-interface Plan {
-  readonly kind: Operation["kind"];
-  readonly key: string;
-  readonly version: string;
-  readonly r: number;
-  readonly w: number;
-  readonly durability: "sync" | "async";
-  readonly timeoutMs: number;
-}
-
-interface Answer {
-  readonly version: VersionIdentity | undefined;
-  readonly quorum: QuorumFacts;
+interface Client {
+  readonly number: number;
+  readonly rng: SeededRng;
 }
 
 /** The clients of a run: each does one operation after the other, through any node that is up. */
 export class Workload {
-  /** Every write has a version of its own, so any version read tells which attempt wrote it. */
-  readonly operations: Operation[] = [];
   readonly #world: World;
-  readonly #rng: SeededRng;
   #begun = 0;
   #clientsLeft: number;
 
   constructor(world: World) {
     this.#world = world;
-    this.#rng = world.rng.fork("workload");
+    const rng = world.rng.fork("workload");
     this.#clientsLeft = world.scenario.clients;
-    for (let client = 0; client < world.scenario.clients; client++) {
-      this.#next(client, this.#rng.fork(client));
+    for (let number = 0; number < world.scenario.clients; number++) {
+      const client = { number, rng: rng.fork(number) };
+      this.#run(client).catch((error: unknown) => world.bugs.push(error));
     }
   }
 
@@ -54,23 +36,58 @@ export class Workload {
     return this.#clientsLeft === 0;
   }
 
-  #next(client: number, rng: SeededRng): void {
-    const { scenario, time } = this.#world;
-    if (this.#begun >= scenario.operations) {
-      this.#clientsLeft -= 1;
-      return;
+  async #run(client: Client): Promise<void> {
+    const { scenario } = this.#world;
+    while (this.#begun < scenario.operations) {
+      await this.#world.pause(client.rng.fraction() * scenario.thinkMsMax);
+      const plan = this.#plan(client.rng);
+      const machine = await this.#someMachine(client, undefined);
+      const { outcome } = await this.#attempt(client, plan, machine);
+      if (plan.kind !== "get") await this.#afterWrite(client, { plan, machine, outcome });
     }
-    const thinkMs = rng.fraction() * scenario.thinkMsMax;
-    time.after(thinkMs, () => {
-      const nodes = this.#world.machines.filter((machine) => machine.isReady);
-      const machine = nodes[rng.below(Math.max(1, nodes.length))];
-      if (machine?.operations === undefined) {
-        // Nobody takes requests: the client tries again a little later.
-        time.after(20, () => this.#next(client, rng));
-        return;
-      }
-      this.#perform({ client, rng, plan: this.#plan(rng), machine });
-    });
+    this.#clientsLeft -= 1;
+  }
+
+  /** A client retries what it does not know; a proxy that lost the answer retries what was done. */
+  async #afterWrite(
+    client: Client,
+    first: { plan: Plan; machine: Machine; outcome: Operation["outcome"] },
+  ): Promise<void> {
+    const { retryShare, repeatShare, reuseShare } = this.#world.scenario;
+    const { rng } = client;
+    let { plan, machine, outcome } = first;
+    while (plan.attempt < ATTEMPTS_MAX) {
+      const share = outcome === "ok" ? repeatShare : outcome === "unknown" ? retryShare : 0;
+      if (rng.fraction() >= share) break;
+      this.#world.sometimes.note(`a write was retried that was ${outcome}`);
+      plan = { ...plan, attempt: plan.attempt + 1 };
+      machine = await this.#someMachine(client, machine);
+      ({ outcome } = await this.#attempt(client, plan, machine));
+    }
+    if (rng.fraction() >= reuseShare) return;
+    this.#world.sometimes.note("a write id was used again with other content");
+    const other = { ...plan, kind: "put", value: `${plan.value} again` } as const;
+    await this.#attempt(client, other, await this.#someMachine(client, undefined));
+  }
+
+  async #attempt(client: Client, plan: Plan, machine: Machine): Promise<Operation> {
+    const operation = await attempt(this.#world, { client: client.number, plan, machine });
+    if (operation.outcome !== "ok") {
+      await this.#world.pause(REFUSED_PAUSE_MS * client.rng.fraction());
+    }
+    return operation;
+  }
+
+  /** Another one than last time where there is one; while nobody takes requests the client waits. */
+  async #someMachine({ rng }: Client, last: Machine | undefined): Promise<Machine> {
+    for (;;) {
+      const ready = this.#world.machines.filter((machine) => machine.isReady);
+      const others = ready.filter((machine) => machine !== last);
+      const choices = others.length > 0 ? others : ready;
+      const machine = choices[rng.below(Math.max(1, choices.length))];
+      if (machine !== undefined) return machine;
+      await this.#world.pause(20);
+    }
   }
 
   #plan(rng: SeededRng): Plan {
@@ -78,95 +95,17 @@ export class Workload {
     const write = rng.fraction() < 0.5;
     const weak = rng.fraction() < weakShare;
     this.#begun += 1;
+    const id = `${seed}.${this.#begun}`;
     return {
       kind: write ? (rng.fraction() < deleteShare ? "delete" : "put") : "get",
       key: `key-${rng.below(keys)}`,
-      version: `${seed}.${this.#begun}`,
+      writeId: id,
+      value: id,
       r: weak && !write ? 1 + rng.below(n) : r,
       w: weak && write ? 1 + rng.below(n) : w,
       durability: rng.fraction() < asyncShare ? "async" : "sync",
       timeoutMs: TIMEOUTS_MS[rng.below(TIMEOUTS_MS.length)] ?? 2_000,
+      attempt: 1,
     };
   }
-
-  /** Only a learned stamp lifts a new one far above the wall clock of its coordinator. */
-  #noteSkew({ kind }: Plan, answer: Answer | undefined, wallMs: number): void {
-    const stamp = answer?.version?.stamp;
-    if (kind === "get" || stamp === undefined) return;
-    if (msOfStamp(stamp) > wallMs + LEARNED_AHEAD_MS) {
-      this.#world.sometimes.note("a write learned a stamp above its own clock");
-    }
-  }
-
-  #perform(at: { client: number; rng: SeededRng; plan: Plan; machine: Machine }): void {
-    const { client, rng, plan, machine } = at;
-    const { operations } = machine;
-    if (operations === undefined) throw new Error("the machine takes requests");
-    const wallMs = machine.clock.wallMs();
-    const { time, scenario, trace } = this.#world;
-    const call = time.now();
-    trace.note(call, `client ${client} ${plan.kind} ${plan.key} ${plan.version}`);
-    let over = false;
-    const end = (outcome: Operation["outcome"], answer: Answer | undefined): void => {
-      if (over) return;
-      over = true;
-      giveUp.cancel();
-      trace.note(time.now(), `client ${client} ${outcome} ${answer?.version?.writeId ?? ""}`);
-      this.#noteSkew(plan, answer, wallMs);
-      const version = plan.kind === "get" ? answer?.version?.writeId : plan.version;
-      this.operations.push({
-        client,
-        key: plan.key,
-        kind: plan.kind,
-        call,
-        end: outcome === "unknown" ? undefined : time.now(),
-        outcome,
-        version,
-        stamp: answer?.version?.stamp,
-        n: scenario.n,
-        r: plan.r,
-        w: plan.w,
-        durability: plan.durability,
-      });
-      // A client that was refused waits a little, or a few isolated nodes would use up the run.
-      if (outcome === "ok") this.#next(client, rng);
-      else time.after(REFUSED_PAUSE_MS * rng.fraction(), () => this.#next(client, rng));
-    };
-    const giveUp = time.after(plan.timeoutMs + PATIENCE_MS, () => {
-      this.#world.sometimes.note("a client heard nothing");
-      end("unknown", undefined);
-    });
-    perform(plan, operations).then(
-      (answer) => end("ok", answer),
-      (error: unknown) => {
-        if (!(error instanceof KvError)) {
-          this.#world.bugs.push(error);
-          return end("unknown", undefined);
-        }
-        this.#world.sometimes.note(`error ${error.code}`);
-        end(error.outcome, undefined);
-      },
-    );
-  }
-}
-
-function perform(plan: Plan, operations: Operations): Promise<Answer> {
-  const target = {
-    bucket: DEFAULT_BUCKET,
-    key: parseKey(utf8(plan.key)),
-    timeoutMs: plan.timeoutMs,
-  };
-  if (plan.kind === "get") return operations.read({ ...target, r: plan.r });
-  return operations.write({
-    ...target,
-    content:
-      plan.kind === "put"
-        ? { value: utf8(plan.version), contentType: undefined, contentEncoding: undefined }
-        : undefined,
-    w: plan.w,
-    durability: plan.durability,
-    ttlSeconds: undefined,
-    writeId: parseWriteId(plan.version),
-    attempt: 1,
-  });
 }

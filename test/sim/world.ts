@@ -1,3 +1,5 @@
+import { Evidence } from "../../src/checker/evidence.ts";
+import type { Operation } from "../../src/checker/history.ts";
 import { Sometimes } from "../../src/checker/sometimes.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
 import { OPTIONS, parsePeers } from "../../src/core/config.ts";
@@ -38,6 +40,10 @@ export class World {
   readonly machines: readonly Machine[];
   readonly trace: Trace;
   readonly sometimes = new Sometimes();
+  /** What clients did, in the order in which it ended. */
+  readonly operations: Operation[] = [];
+  /** What a history cannot show: who has been waiting for what. */
+  readonly liveness = new Evidence("liveness");
   /** Extra delay of one direction, `from to` → ms. */
   readonly slowLinks = new Map<string, number>();
   readonly slowDisks = new Map<Machine, number>();
@@ -101,6 +107,13 @@ export class World {
     const ms = DISK_MS * (0.5 + this.#diskRng.fraction()) + extraMs;
     return new Promise((resolve) => {
       machine.clock.after(ms, resolve);
+    });
+  }
+
+  /** Of somebody outside the cluster. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.time.after(ms, resolve);
     });
   }
 

@@ -1,0 +1,147 @@
+import type { Operation } from "../../src/checker/history.ts";
+import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
+import { utf8, utf8Text } from "../../src/core/bytes.ts";
+import { KvError } from "../../src/core/errors.ts";
+import { STAMPS_PER_MS } from "../../src/core/hlc.ts";
+import { parseKey, parseWriteId } from "../../src/core/ids.ts";
+import type { Version } from "../../src/core/version/version.ts";
+import type { Operations } from "../../src/ports/operations.ts";
+import type { Machine } from "./machine.ts";
+import type { World } from "./world.ts";
+
+/** A client that heard nothing for this long beyond the deadline gives up: the outcome is unknown. */
+export const PATIENCE_MS = 500;
+/** Beyond what a write may take. */
+const LEARNED_AHEAD_MS = 5_000;
+
+export interface Plan {
+  readonly kind: Operation["kind"];
+  readonly key: string;
+  /** Of a write. */
+  readonly writeId: string;
+  /** Of a put: a text that no other write has. */
+  readonly value: string;
+  readonly r: number;
+  readonly w: number;
+  readonly durability: "sync" | "async";
+  readonly timeoutMs: number;
+  /** 2 or more: a retry, under the same write id. */
+  readonly attempt: number;
+}
+
+/** The version that an answer speaks of. */
+interface Told {
+  readonly identity: string | undefined;
+  readonly stamp: number | undefined;
+}
+
+interface Request {
+  readonly client: number;
+  readonly plan: Plan;
+  readonly machine: Machine;
+}
+
+/** One attempt of an operation through one node, as its client sees it. Its end is in the history. */
+export function attempt(world: World, { client, plan, machine }: Request): Promise<Operation> {
+  const { operations } = machine;
+  if (operations === undefined) throw new Error("the machine takes requests");
+  const { time, scenario, trace, sometimes } = world;
+  const wallMs = machine.clock.wallMs();
+  const call = time.now();
+  trace.note(call, `client ${client} ${plan.kind} ${plan.key} ${plan.writeId} ${plan.attempt}`);
+  return new Promise((resolve) => {
+    let over = false;
+    const end = (outcome: Operation["outcome"], told: Told | undefined): void => {
+      if (over) return;
+      over = true;
+      giveUp.cancel();
+      trace.note(time.now(), `client ${client} ${outcome} ${told?.identity ?? ""}`);
+      if (plan.kind !== "get") noteSkew(world, told?.stamp, wallMs);
+      const operation: Operation = {
+        client,
+        key: plan.key,
+        kind: plan.kind,
+        call,
+        end: outcome === "unknown" ? undefined : time.now(),
+        outcome,
+        version: plan.kind === "get" ? told?.identity : identityOf(written(plan)),
+        stamp: told?.stamp,
+        n: scenario.n,
+        r: plan.r,
+        w: plan.w,
+        durability: plan.durability,
+      };
+      world.operations.push(operation);
+      resolve(operation);
+    };
+    const giveUp = time.after(plan.timeoutMs + PATIENCE_MS, () => {
+      sometimes.note("a client heard nothing");
+      if (machine.steadySince(call)) {
+        world.liveness.violation(
+          plan.key,
+          [],
+          () =>
+            `${plan.kind} through ${machine.id}, called at ${call}, had no answer ${PATIENCE_MS} ms after its deadline.`,
+        );
+      }
+      end("unknown", undefined);
+    });
+    world.liveness.examine();
+    perform(plan, operations).then(
+      (told) => end("ok", told),
+      (error: unknown) => {
+        if (!(error instanceof KvError)) {
+          world.bugs.push(error);
+          return end("unknown", undefined);
+        }
+        sometimes.note(`error ${error.code}`);
+        // A retry may be told that of the newer version whose record carries the write.
+        const stamp = plan.attempt === 1 ? error.data.stamp : undefined;
+        end(error.outcome, { identity: undefined, stamp });
+      },
+    );
+  });
+}
+
+/** What tells the writes of a history apart: a value is told by itself, a tombstone by its write id. */
+export function identityOf(
+  version: Pick<Version, "writeId" | "content"> | undefined,
+): string | undefined {
+  if (version === undefined) return undefined;
+  const { writeId, content } = version;
+  return content === undefined ? `${writeId} deleted` : utf8Text(content.value);
+}
+
+function written({ kind, writeId, value }: Plan): Pick<Version, "writeId" | "content"> {
+  const content = { value: utf8(value), contentType: undefined, contentEncoding: undefined };
+  return { writeId: parseWriteId(writeId), content: kind === "put" ? content : undefined };
+}
+
+/** Only a learned stamp lifts a new one far above the wall clock of its coordinator. */
+function noteSkew({ sometimes }: World, stamp: number | undefined, wallMs: number): void {
+  if (stamp !== undefined && stamp > (wallMs + LEARNED_AHEAD_MS) * STAMPS_PER_MS) {
+    sometimes.note("a write learned a stamp above its own clock");
+  }
+}
+
+async function perform(plan: Plan, operations: Operations): Promise<Told> {
+  const target = {
+    bucket: DEFAULT_BUCKET,
+    key: parseKey(utf8(plan.key)),
+    timeoutMs: plan.timeoutMs,
+  };
+  if (plan.kind === "get") {
+    const { version } = await operations.read({ ...target, r: plan.r });
+    return { identity: identityOf(version), stamp: version?.stamp };
+  }
+  const write = written(plan);
+  const { version } = await operations.write({
+    ...target,
+    ...write,
+    w: plan.w,
+    durability: plan.durability,
+    ttlSeconds: undefined,
+    attempt: plan.attempt,
+  });
+  return { identity: identityOf(write), stamp: version.stamp };
+}

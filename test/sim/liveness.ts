@@ -1,0 +1,54 @@
+import { attempt } from "./attempt.ts";
+import type { Plan } from "./attempt.ts";
+import type { World } from "./world.ts";
+
+/** What a whole cluster owes its clients: virtual time and attempts within which it succeeds. */
+const WHOLE_MS_MAX = 500;
+const WHOLE_ATTEMPTS_MAX = 2;
+
+/**
+ * After everything was mended, each node writes and reads a key at once: an operation that still
+ * fails or waits is stuck on a fault that is over.
+ */
+export async function checkWhole(world: World, keys: readonly string[]): Promise<void> {
+  const { machines, scenario, liveness } = world;
+  for (const [i, machine] of machines.entries()) {
+    const key = keys[i % Math.max(1, keys.length)];
+    if (key === undefined) return;
+    for (const kind of ["put", "get"] as const) {
+      const id = `${scenario.seed}.whole.${machine.id}`;
+      const plan: Plan = {
+        kind,
+        key,
+        writeId: id,
+        value: id,
+        r: scenario.r,
+        w: scenario.w,
+        durability: "sync",
+        timeoutMs: WHOLE_MS_MAX,
+        attempt: 1,
+      };
+      liveness.examine();
+      if (await succeeds(world, { plan, machine, client: scenario.clients + i })) continue;
+      liveness.violation(
+        key,
+        world.operations.slice(-WHOLE_ATTEMPTS_MAX),
+        () =>
+          `A ${kind} through ${machine.id} did not succeed in ${WHOLE_ATTEMPTS_MAX} attempts of ${WHOLE_MS_MAX} ms ` +
+          `although nothing is broken any more.`,
+      );
+    }
+  }
+}
+
+async function succeeds(
+  world: World,
+  { plan, ...by }: Parameters<typeof attempt>[1],
+): Promise<boolean> {
+  for (let number = 1; number <= WHOLE_ATTEMPTS_MAX; number++) {
+    const again = { ...by, plan: { ...plan, attempt: number } };
+    const { outcome } = await world.time.settled(attempt(world, again));
+    if (outcome === "ok") return true;
+  }
+  return false;
+}
