@@ -48,6 +48,7 @@ once(
     ...filesUnder("src"),
     ...filesUnder("bench"),
     ...filesUnder("test/sim"),
+    ...filesUnder("test/support"),
   ],
   () => {
     console.error("building…");

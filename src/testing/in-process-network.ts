@@ -12,10 +12,15 @@ export interface Message {
   readonly to: NodeId;
   readonly leg: Leg;
   readonly payload: Uint8Array;
+  /** The request that this is or answers; empty while a connection is opened. */
+  readonly request: Uint8Array;
 }
 
-/** The delays in milliseconds after which copies of a message arrive; none: it is lost. */
-export type Fate = (message: Message) => readonly number[];
+/** When a copy of a message arrives: after so many milliseconds, or once somebody lets it go. */
+export type Arrival = number | Promise<void>;
+
+/** The arrivals of the copies of a message; none: it is lost. */
+export type Fate = (message: Message) => readonly Arrival[];
 
 export const ARRIVES: Fate = () => [0];
 export const IS_LOST: Fate = () => [];
@@ -99,10 +104,12 @@ export class InProcessNetwork {
     if (host === undefined) return;
     const listener = dialler === from ? to : from;
     const fate = this.#fates.get(pairOf(from, to)) ?? this.fate;
-    for (const delayMs of fate(message)) {
-      host.clock.after(delayMs, () => {
-        if (this.#hosts.get(to) === host && this.isOpen(dialler, listener)) onArrival(host);
-      });
+    const arrive = (): void => {
+      if (this.#hosts.get(to) === host && this.isOpen(dialler, listener)) onArrival(host);
+    };
+    for (const arrival of fate(message)) {
+      if (typeof arrival === "number") host.clock.after(arrival, arrive);
+      else void arrival.then(() => host.clock.soon(arrive));
     }
   }
 }

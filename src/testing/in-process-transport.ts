@@ -9,10 +9,10 @@ import type {
   Transport,
   TransportEvents,
 } from "../ports/transport.ts";
-import type { Host, InProcessNetwork } from "./in-process-network.ts";
+import type { Host, InProcessNetwork, Message } from "./in-process-network.ts";
 
 const WRITER_BYTES = 256;
-const NOTHING = new Uint8Array(0);
+const EMPTY = { payload: new Uint8Array(0), request: new Uint8Array(0) } as const;
 /** Silence and deadlines are looked for this often within `peerSilenceMs`. */
 const SWEEPS_PER_SILENCE = 4;
 
@@ -78,8 +78,12 @@ export class InProcessTransport implements Transport, Host {
     link.silentSince ??= this.clock.now();
     if (link.sweepTimer === undefined) this.#armSweep(to, link);
     const payload = encoded((writer) => request.encode(writer));
-    network.carry({ from: this.#self, to, leg: "request", payload }, this.#self, ({ handler }) =>
-      handler(payload, (encode) => this.#carryAnswer(to, correlation, encoded(encode))),
+    const asked = { from: this.#self, to, leg: "request", payload, request: payload } as const;
+    network.carry(asked, this.#self, ({ handler }) =>
+      handler(payload, (encode) => {
+        const answer = { from: to, to: this.#self, leg: "answer", request: payload } as const;
+        this.#carryAnswer({ ...answer, payload: encoded(encode) }, correlation);
+      }),
     );
   }
 
@@ -101,8 +105,8 @@ export class InProcessTransport implements Transport, Host {
       return;
     }
     this.#redialLater(peer, link);
-    const hello = { from: this.#self, to: peer, leg: "connect", payload: NOTHING } as const;
-    const welcome = { from: peer, to: this.#self, leg: "accept", payload: NOTHING } as const;
+    const hello = { from: this.#self, to: peer, leg: "connect", ...EMPTY } as const;
+    const welcome = { from: peer, to: this.#self, leg: "accept", ...EMPTY } as const;
     network.carry(hello, this.#self, () =>
       network.carry(welcome, this.#self, (host) => {
         if (host === this) this.#connected(peer, link);
@@ -144,10 +148,9 @@ export class InProcessTransport implements Transport, Host {
   }
 
   /** Runs at the peer: whoever asked may be gone by now. */
-  #carryAnswer(from: NodeId, correlation: number, payload: Uint8Array): void {
-    const answer = { from, to: this.#self, leg: "answer", payload } as const;
+  #carryAnswer(answer: Message, correlation: number): void {
     this.#modules.network.carry(answer, this.#self, (host) => {
-      if (host === this) this.#receive(from, correlation, payload);
+      if (host === this) this.#receive(answer.from, correlation, answer.payload);
     });
   }
 

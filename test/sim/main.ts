@@ -5,6 +5,7 @@
  *     --seed 42 [--trace]         one seed, with every event if asked for
  *     --config FILE.json          one scenario, as a failure printed it
  *     --mutant NAME | --mutants   builds that are broken on purpose, each within its budget of seeds
+ *     --directed                  the scripted schedules
  *
  * Exits with 1 on any finding, on a state of interest that never came up, on a mutant that survives.
  */
@@ -16,13 +17,14 @@ import { SeededRng } from "../../src/testing/seeded-rng.ts";
 import { campaign } from "./campaign.ts";
 import type { Failure } from "./campaign.ts";
 import { huntMutants } from "./mutants.ts";
+import { SCHEDULES } from "./directed/schedules.ts";
 import { statesText } from "./required-states.ts";
 import { drawScenario } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { shrink } from "./shrink.ts";
 import { simulate } from "./simulate.ts";
 import { armTripwires } from "./tripwire.ts";
-import { checkersOf, explain, verdictOf } from "./verdict.ts";
+import { checkersOf, explain, explainFindings, verdictOf } from "./verdict.ts";
 
 const FAILURES_SHOWN = 3;
 
@@ -35,6 +37,9 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     mutant: { type: "string" },
     mutants: { type: "boolean", default: false },
+    directed: { type: "boolean", default: false },
+    /** Of the schedules, those that must catch this mutant. */
+    catching: { type: "string" },
     /** Shrunk failures are appended here, one scenario a line. */
     keep: { type: "string" },
     /** Within a mutant: succeed as soon as one of these checkers, separated by commas, objects. */
@@ -106,7 +111,30 @@ async function main(now: () => number): Promise<boolean> {
   if (values.seed !== undefined) {
     return one(drawScenario(values.seed, new SeededRng(values.seed).fork("scenario")));
   }
-  return many(now);
+  return values.directed ? playAll() : many(now);
+}
+
+/**
+ * Plays the schedules: on the sound build nobody may object; on a mutant, each schedule that names
+ * it must make one of the `caught-by` checkers object.
+ */
+async function playAll(): Promise<boolean> {
+  const { catching } = values;
+  const caughtBy = values["caught-by"]?.split(",");
+  const schedules = SCHEDULES.filter(
+    ({ catches }) => catching === undefined || catches.includes(catching),
+  );
+  let asItShould = schedules.length > 0;
+  for (const { name, play } of schedules) {
+    const objecting = (await play()).filter(({ verdict }) => verdict !== "true");
+    console.log(`${objecting.length === 0 ? "clean   " : "VIOLATED"} ${name}`);
+    if (objecting.length > 0) console.log(explainFindings(objecting));
+    asItShould &&=
+      caughtBy === undefined
+        ? objecting.length === 0
+        : objecting.some(({ checker }) => caughtBy.includes(checker));
+  }
+  return asItShould;
 }
 
 // A rejection that nobody hears of would end a real process too: the seed has failed.

@@ -22,8 +22,9 @@ export async function huntMutants(only: string | undefined): Promise<boolean> {
     if (mutant === undefined) throw new Error(`there is no mutant '${name}'`);
     const { caught, output } = hunt(name, mutant);
     const seeds = /^(\d+) of \d+ seeds/m.exec(output)?.[1] ?? "?";
+    const within = mutant.seeds === 0 ? "directed" : `${seeds} of ${mutant.seeds} seeds`;
     console.log(
-      `${caught ? "caught  " : "SURVIVED"} ${name.padEnd(28)} ${seeds.padStart(5)} of ${mutant.seeds} seeds  ${mutant.breaks}`,
+      `${caught ? "caught  " : "SURVIVED"} ${name.padEnd(32)} ${within.padStart(18)}  ${mutant.breaks}`,
     );
     if (!caught) {
       survivors += 1;
@@ -35,10 +36,13 @@ export async function huntMutants(only: string | undefined): Promise<boolean> {
 
 function hunt(name: string, { seeds, checkers }: Mutant): { caught: boolean; output: string } {
   const register = pathToFileURL(join(SUPPORT, "register.mjs")).href;
-  const campaign = ["--from", String(FROM), "--seeds", String(seeds)];
+  const how =
+    seeds === 0
+      ? ["--directed", "--catching", name]
+      : ["--from", String(FROM), "--seeds", String(seeds)];
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["--import", register, MAIN, ...campaign, "--caught-by", checkers.join(",")],
+    ["--import", register, MAIN, "--caught-by", checkers.join(","), ...how],
     { env: { ...process.env, KV_MUTANT: name }, encoding: "utf8" },
   );
   return { caught: status === 0, output: `${stdout}${stderr}` };

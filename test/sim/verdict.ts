@@ -47,14 +47,18 @@ export function explain(verdict: RunVerdict): string {
         ? (verdict.error.stack ?? verdict.error.message)
         : String(verdict.error);
     case "violation":
-      return verdict.findings
-        .map(
-          ({ checker, verdict: said, violations }) =>
-            `${checker}: ${said}\n${violations
-              .slice(0, 3)
-              .map(({ key, sentence }) => `  ${key}: ${sentence}`)
-              .join("\n")}`,
-        )
-        .join("\n");
+      return explainFindings(verdict.findings);
   }
+}
+
+export function explainFindings(findings: readonly Finding[]): string {
+  return findings
+    .map(
+      ({ checker, verdict: said, violations }) =>
+        `${checker}: ${said}\n${violations
+          .slice(0, 3)
+          .map(({ key, sentence }) => `  ${key}: ${sentence}`)
+          .join("\n")}`,
+    )
+    .join("\n");
 }

@@ -23,7 +23,7 @@ import type { MemberView } from "../../src/ports/node-view.ts";
 import { Node } from "../../src/node/node.ts";
 import type { NodeOptions } from "../../src/node/node.ts";
 import { InProcessNetwork } from "../../src/testing/in-process-network.ts";
-import type { Fate, Message } from "../../src/testing/in-process-network.ts";
+import type { Arrival, Fate, Message } from "../../src/testing/in-process-network.ts";
 import { InProcessTransport } from "../../src/testing/in-process-transport.ts";
 import type { InProcessOptions } from "../../src/testing/in-process-transport.ts";
 import { MemoryDisk } from "../../src/testing/memory-storage.ts";
@@ -153,6 +153,10 @@ export class VirtualCluster {
     for (const { id } of nodes) this.#silenced.add(id);
   }
 
+  unsilence(nodes: readonly VirtualNode[]): void {
+    for (const { id } of nodes) this.#silenced.delete(id);
+  }
+
   preferenceList(key: string): readonly NodeId[] {
     const { layout, buckets } = this.document;
     const n = buckets.get(DEFAULT_BUCKET)?.n ?? 0;
@@ -173,7 +177,7 @@ export class VirtualCluster {
     return this.nodes.map((node) => textOf(node.record(key)?.version.content?.value));
   }
 
-  #carry(message: Message): readonly number[] {
+  #carry(message: Message): readonly Arrival[] {
     if (message.leg === "request") {
       const { request, envelope } = decodeRequest(message.payload);
       const { from, to } = message;

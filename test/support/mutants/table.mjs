@@ -4,7 +4,8 @@
  * the mutant refuses to start: a mutant that silently changes nothing proves nothing.
  *
  * `checkers` are the ones of which at least one must notice, within `seeds` seeds of simulation: a
- * budget that was fixed before the mutant was first run.
+ * budget that was fixed before the mutant was first run. With 0 seeds it is for the directed schedules
+ * that name it (`test/sim/directed`): random search is too unlikely to notice.
  *
  * @typedef {{ file: string; find: string; replace: string }} Edit
  * @typedef {{ breaks: string; seeds: number; checkers: readonly string[]; edits: readonly Edit[] }} Mutant
@@ -178,6 +179,116 @@ export const MUTANTS = new Map([
           file: "src/coordinator/read",
           find: "await writeBack(plan, action, modules);",
           replace: "writeBack(plan, action, modules).catch(() => {});",
+        },
+      ],
+    },
+  ],
+  [
+    "write-back-waits-for-one",
+    {
+      breaks: "a read answers when one replica holds the newest version (I4)",
+      seeds: 0,
+      checkers: ["monotonic-reads", "directed"],
+      edits: [
+        {
+          file: "src/coordinator/read",
+          find: "const needed = writeBackQuorumSize({ n: preferenceList.length, r, w });",
+          replace: "const needed = 1;",
+        },
+      ],
+    },
+  ],
+  [
+    "replica-takes-what-comes",
+    {
+      breaks: "a replica stores what arrives last instead of what is newest (I1, I3)",
+      seeds: 20,
+      checkers: ["regular", "monotonic-reads", "durability", "write-order"],
+      edits: [
+        {
+          file: "src/core/version/lww",
+          find: "return stored === undefined || compareRecords(incoming, stored) > 0 ? incoming : stored;",
+          replace: "return incoming;",
+        },
+      ],
+    },
+  ],
+  [
+    "learn-quorum-of-one",
+    {
+      breaks: "a write learns from one replica, which may have missed the newest one (I5)",
+      seeds: 100,
+      checkers: ["write-order", "regular"],
+      edits: [
+        {
+          file: "src/core/quorum/learn-quorum",
+          find: "return n + 1 - Math.min(r, w);",
+          replace: "return 1;",
+        },
+      ],
+    },
+  ],
+  [
+    "deadline-ignored",
+    {
+      breaks: "a write whose deadline has passed is done late, when nobody waits for it any more",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/replica/commit-queue",
+          find: "if (now > waiting.deadline) {",
+          replace: "if (false) {",
+        },
+        {
+          file: "src/node/peers/remote-replica",
+          find: "if (remainingMs <= 0)",
+          replace: "if (false)",
+        },
+      ],
+    },
+  ],
+  [
+    "storage-error-as-refusal",
+    {
+      breaks: "a write whose fsync failed counts as refused, although a restart may find it (I8)",
+      seeds: 200,
+      checkers: ["outcome-honesty"],
+      edits: [
+        {
+          file: "src/node/replica/commit-queue",
+          find: 'const doubt = { kind: "unknown", reason: "storage-error" };',
+          replace: 'const doubt = { kind: "refused", reason: "stopping" };',
+        },
+      ],
+    },
+  ],
+  [
+    "actor-not-renewed",
+    {
+      breaks: "a node that may have forgotten what it minted goes on under its old name",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/replica/directory",
+          find: "(before.clean ? 0 : 1)",
+          replace: "0",
+        },
+      ],
+    },
+  ],
+  [
+    "lease-forgotten",
+    {
+      breaks: "a restarted node mints by its wall clock alone, perhaps what it minted before",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/replica/directory",
+          find: "const lease = leaseBytes === undefined ? NO_STAMP : parseLease(leaseBytes);",
+          replace: "const lease = NO_STAMP;",
         },
       ],
     },

@@ -1,0 +1,75 @@
+import type { Schedule } from "./schedule.ts";
+import { Stage, valueIn } from "./stage.ts";
+
+/** Schedules of machines that die, and of disks that fail, at a chosen moment. */
+export const CRASHES: readonly Schedule[] = [
+  {
+    // The coordinator is no replica: all that it knows of its first write is in its lease.
+    name: "a coordinator that forgot what it minted mints as somebody else, and above",
+    catches: ["actor-not-renewed", "lease-forgotten"],
+    play: async () => {
+      const stage = await Stage.open({ nodes: 4 });
+      const { cluster } = stage;
+      const [a, b, c, x] = [1, 2, 3, 4].map((number) => cluster.node(number)) as [
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+      ];
+      const key = cluster.keyOf(a, b, c);
+      const toOthers = stage.hold({ kind: "write", leg: "request", to: [b.id, c.id] });
+      const first = await cluster.run(stage.put(x, key, "first", { timeoutMs: 300 }));
+      stage.expect(first.outcome === "unknown", "A alone has it.");
+      const minted = a.record(key)?.version;
+      toOthers.drop();
+      x.losePower();
+      x.wallOffsetMs -= 3_600_000;
+      await cluster.run(x.start());
+      await cluster.connected();
+      toOthers.release();
+      const toA = stage.hold({ kind: "write", leg: "request", to: a.id });
+      const fromA = stage.hold({ kind: "learn", to: a.id });
+      const second = await cluster.run(stage.put(x, key, "second"));
+      stage.expect(second.outcome === "ok", "B and C take the second.");
+      stage.expect(
+        second.version?.actor !== minted?.actor,
+        `${x.id} lost power, so it mints as another actor.`,
+      );
+      stage.expect(
+        (second.version?.stamp ?? 0) > (minted?.stamp ?? Infinity),
+        `${x.id} mints above everything that it minted before.`,
+      );
+      toA.drop();
+      fromA.release();
+      return stage.end();
+    },
+  },
+  {
+    name: "a write whose fsync fails is in doubt: it may be there after the restart, and then stays",
+    catches: ["storage-error-as-refusal"],
+    play: async () => {
+      const stage = await Stage.open();
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(a, key, "1"));
+      await stage.advance(100);
+      for (const { disk } of cluster.nodes) disk.fail("batch", { applied: true });
+      const told = await cluster.run(stage.put(a, key, "2", { timeoutMs: 500 }));
+      stage.expect(told.outcome === "unknown", "Nobody can tell whether 2 is on a disk.");
+      for (const node of cluster.nodes) {
+        node.kill();
+        await cluster.run(node.start());
+      }
+      await cluster.connected();
+      await cluster.run(stage.get(b, key));
+      stage.expect(
+        valueIn(await cluster.run(stage.get(c, key))) === "2",
+        "It is there, and stays.",
+      );
+      await cluster.run(stage.put(c, key, "3"));
+      stage.expect(valueIn(await cluster.run(stage.get(a, key))) === "3", "Writes go on.");
+      return stage.end();
+    },
+  },
+];
