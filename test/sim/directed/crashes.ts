@@ -32,11 +32,11 @@ export const CRASHES: readonly Schedule[] = [
       const second = await cluster.run(stage.put(x, key, "second"));
       stage.expect(second.outcome === "ok", "B and C take the second.");
       stage.expect(
-        second.version?.actor !== minted?.actor,
+        b.record(key)?.version.actor !== minted?.actor,
         `${x.id} lost power, so it mints as another actor.`,
       );
       stage.expect(
-        (second.version?.stamp ?? 0) > (minted?.stamp ?? Infinity),
+        (second.stamp ?? 0) > (minted?.stamp ?? Infinity),
         `${x.id} mints above everything that it minted before.`,
       );
       toA.drop();

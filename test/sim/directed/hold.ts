@@ -5,7 +5,7 @@ import type { Arrival, Message } from "../../../src/testing/in-process-network.t
 
 /** Which messages: what is left out is any. */
 export interface Which {
-  readonly kind: PeerRequest["kind"];
+  readonly kind: PeerRequest["kind"] | readonly PeerRequest["kind"][];
   readonly leg?: "request" | "answer";
   /** Who speaks: of an answer the node that was asked. */
   readonly from?: NodeId | readonly NodeId[];
@@ -55,10 +55,11 @@ export class Hold {
     const which = this.#which;
     if (which.leg !== undefined && which.leg !== leg) return false;
     if (!isAmong(from, which.from) || !isAmong(to, which.to)) return false;
-    return decodeRequest(request).request.kind === which.kind;
+    return isAmong(decodeRequest(request).request.kind, which.kind);
   }
 }
 
-function isAmong(node: NodeId, nodes: NodeId | readonly NodeId[] | undefined): boolean {
-  return nodes === undefined || node === nodes || nodes.includes(node);
+function isAmong<T extends string>(one: T, which: T | readonly T[] | undefined): boolean {
+  if (which === undefined || typeof which === "string") return which === undefined || which === one;
+  return which.includes(one);
 }

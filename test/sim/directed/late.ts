@@ -18,7 +18,7 @@ export const LATE: readonly Schedule[] = [
       await stage.advance(100);
       late.release();
       await cluster.run(older);
-      stage.hold({ kind: "read", to: a.id });
+      stage.hold({ kind: ["read", "digest"], to: a.id });
       stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "newer", "C keeps the newer.");
       return stage.end();
     },

@@ -17,10 +17,12 @@ const SETTLE_MS = 10_000;
 /** A connection over which messages are held back is not given up. */
 const PATIENT = { peerSilenceMs: 600_000 } as const;
 
-/** How an attempt ended: what its client was told, and the version that it was told of. */
+/** How an attempt ended: what its client was told, and of which version. */
 export interface Told {
   readonly outcome: Operation["outcome"];
   readonly code: KvError["code"] | undefined;
+  readonly stamp: number | undefined;
+  /** Of a get. */
   readonly version: Version | undefined;
 }
 
@@ -78,17 +80,28 @@ export class Stage {
     request: Partial<WriteRequest> = {},
   ): Promise<Told> {
     const writeId = request.writeId ?? writeIdOf(value.replaceAll(" ", "-"));
+    return this.#record({ kind: "put", key, version: value, w: request.w }, async () => {
+      const { version } = await node.put(key, value, { ...request, writeId });
+      return { stamp: version.stamp, version: undefined };
+    });
+  }
+
+  delete(node: VirtualNode, key: string, request: Partial<WriteRequest> = {}): Promise<Told> {
+    const writeId = request.writeId ?? writeIdOf(`delete-${this.#operations.length}`);
     return this.#record(
-      { kind: "put", key, version: value, w: request.w },
-      async () => (await node.put(key, value, { ...request, writeId })).version,
+      { kind: "delete", key, version: identityOf({ writeId, content: undefined }), w: request.w },
+      async () => {
+        const { version } = await node.delete(key, { ...request, writeId });
+        return { stamp: version.stamp, version: undefined };
+      },
     );
   }
 
   get(node: VirtualNode, key: string, request: Partial<ReadRequest> = {}): Promise<Told> {
-    return this.#record(
-      { kind: "get", key, version: undefined, r: request.r },
-      async () => (await node.get(key, request)).version,
-    );
+    return this.#record({ kind: "get", key, version: undefined, r: request.r }, async () => {
+      const { version } = await node.get(key, request);
+      return { stamp: version?.stamp, version };
+    });
   }
 
   expect(condition: boolean, sentence: string): void {
@@ -122,7 +135,7 @@ export class Stage {
 
   async #record(
     facts: Pick<Operation, "kind" | "key" | "version"> & { r?: unknown; w?: unknown },
-    perform: () => Promise<Version | undefined>,
+    perform: () => Promise<Pick<Told, "stamp" | "version">>,
   ): Promise<Told> {
     const { kind, key, version } = facts;
     this.#keys.add(key);
@@ -144,10 +157,11 @@ export class Stage {
     };
     const at = this.#operations.push(begun) - 1;
     const told = await perform().then(
-      (found): Told => ({ outcome: "ok", code: undefined, version: found }),
+      (found): Told => ({ outcome: "ok", code: undefined, ...found }),
       (error: unknown): Told => {
         if (!(error instanceof KvError)) throw error;
-        return { outcome: error.outcome, code: error.code, version: undefined };
+        const { outcome, code, data } = error;
+        return { outcome, code, stamp: data.stamp, version: undefined };
       },
     );
     this.#operations[at] = {
@@ -155,7 +169,7 @@ export class Stage {
       end: told.outcome === "unknown" ? undefined : this.cluster.time.now(),
       outcome: told.outcome,
       version: kind === "get" ? identityOf(told.version) : version,
-      stamp: told.version?.stamp,
+      stamp: told.stamp,
     };
     return told;
   }
@@ -179,7 +193,6 @@ export class Stage {
   }
 }
 
-/** The value that a get was told, or a put's own. */
 export function valueIn({ version }: Told): string | undefined {
   const value = version?.content?.value;
   return value === undefined ? undefined : utf8Text(value);

@@ -5,7 +5,8 @@
  *
  * `checkers` are the ones of which at least one must notice, within `seeds` seeds of simulation: a
  * budget that was fixed before the mutant was first run. With 0 seeds it is for the directed schedules
- * that name it (`test/sim/directed`): random search is too unlikely to notice.
+ * that name it (`test/sim/directed`): random search is too unlikely to notice. The checker "process"
+ * stands for an end of the process that nobody asked for.
  *
  * @typedef {{ file: string; find: string; replace: string }} Edit
  * @typedef {{ breaks: string; seeds: number; checkers: readonly string[]; edits: readonly Edit[] }} Mutant
@@ -191,7 +192,7 @@ export const MUTANTS = new Map([
       checkers: ["monotonic-reads", "directed"],
       edits: [
         {
-          file: "src/coordinator/read",
+          file: "src/coordinator/write-back",
           find: "const needed = writeBackQuorumSize({ n: preferenceList.length, r, w });",
           replace: "const needed = 1;",
         },
@@ -207,8 +208,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/version/lww",
-          find: "return stored === undefined || compareRecords(incoming, stored) > 0 ? incoming : stored;",
-          replace: "return incoming;",
+          find: "compareVersions(incoming, stored) > 0 ? [incoming, stored] : [stored, incoming]",
+          replace: "[incoming, stored]",
         },
       ],
     },
@@ -289,6 +290,143 @@ export const MUTANTS = new Map([
           file: "src/node/replica/directory",
           find: "const lease = leaseBytes === undefined ? NO_STAMP : parseLease(leaseBytes);",
           replace: "const lease = NO_STAMP;",
+        },
+      ],
+    },
+  ],
+  [
+    "write-id-ignored",
+    {
+      breaks: "a retry is minted anew although the write was acknowledged",
+      seeds: 20,
+      checkers: ["one-effect"],
+      edits: [
+        {
+          file: "src/coordinator/write",
+          find: "if (witnesses.length > 0)",
+          replace: "if (false)",
+        },
+      ],
+    },
+  ],
+  [
+    "superseded-writes-forgotten",
+    {
+      breaks: "a record remembers the write that it holds and none before it",
+      seeds: 100,
+      checkers: ["one-effect"],
+      edits: [
+        {
+          file: "src/core/version/lww",
+          find: "const recent = mergeRecent(known, loser.recent);",
+          replace: "const recent = known;",
+        },
+      ],
+    },
+  ],
+  [
+    "known-write-not-replicated",
+    {
+      breaks: "a retry is acknowledged as soon as one replica knows the write (I3)",
+      seeds: 200,
+      checkers: ["regular", "durability", "write-order"],
+      edits: [
+        {
+          file: "src/coordinator/known-write",
+          find: 'const acked = await replicate(plan, order, { record, purpose: "repair" }, modules);',
+          replace: "const acked = plan.w;",
+        },
+      ],
+    },
+  ],
+  [
+    "other-content-acknowledged",
+    {
+      breaks:
+        "a write id that was used for other content is acknowledged as if it were the same write",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/coordinator/known-write",
+          find: "const same = witnesses.filter(({ write }) => write.contentHash === contentHash);",
+          replace: "const same = witnesses;",
+        },
+      ],
+    },
+  ],
+  [
+    "digests-always-agree",
+    {
+      breaks: "a digest says only that there is a record, so a read returns the first one (I3)",
+      seeds: 20,
+      checkers: ["regular", "monotonic-reads"],
+      edits: [
+        {
+          file: "src/core/version/record",
+          find: "const identity = bytes.subarray(FLAGS_OFFSET, IDENTITY_END);",
+          replace: "return NO_RECORD; const identity = bytes;",
+        },
+      ],
+    },
+  ],
+  [
+    "digest-takes-tombstones-for-absence",
+    {
+      breaks: "the digest of a tombstone is that of no record, so reads of the two agree (I4)",
+      seeds: 1000,
+      checkers: ["monotonic-reads", "regular"],
+      edits: [
+        {
+          file: "src/core/version/record",
+          find: "const identity = bytes.subarray(FLAGS_OFFSET, IDENTITY_END);",
+          replace:
+            "if (record.version.content === undefined) return NO_RECORD; const identity = bytes.subarray(FLAGS_OFFSET, IDENTITY_END);",
+        },
+      ],
+    },
+  ],
+  [
+    "background-repair",
+    {
+      breaks: "repairs run in the background where blocking ones are promised (I4)",
+      seeds: 0,
+      checkers: ["monotonic-reads", "directed"],
+      edits: [
+        {
+          file: "src/coordinator/read",
+          find: 'if (plan.readRepair === "background")',
+          replace: "if (true)",
+        },
+      ],
+    },
+  ],
+  [
+    "checksum-off",
+    {
+      breaks: "a stored record is believed whatever its checksum says",
+      seeds: 50,
+      checkers: ["unwritten", "process"],
+      edits: [
+        {
+          file: "src/core/version/record",
+          find: "if (crc32(bytes.subarray(0, bodyEnd), crc32(key)) !== stated) {",
+          replace: "if (false) {",
+        },
+      ],
+    },
+  ],
+  [
+    "damaged-as-absent",
+    {
+      breaks: "a replica whose record is damaged says that it holds nothing (I3)",
+      seeds: 200,
+      checkers: ["regular", "monotonic-reads"],
+      edits: [
+        {
+          file: "src/node/replica/read-queue",
+          find: 'return { kind: "refused", reason: "damaged-record" };',
+          replace: 'return { kind: "ok", value: undefined };',
         },
       ],
     },
