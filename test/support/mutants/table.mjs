@@ -253,7 +253,7 @@ export const MUTANTS = new Map([
     "storage-error-as-refusal",
     {
       breaks: "a write whose fsync failed counts as refused, although a restart may find it (I8)",
-      seeds: 200,
+      seeds: 0,
       checkers: ["outcome-honesty"],
       edits: [
         {
