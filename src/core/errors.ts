@@ -254,6 +254,13 @@ export const ERRORS = {
     retry: "no",
     doc: "LevelDB refuses the directory. Keep a copy; move it away and start the node with a new one only if the other replicas are whole.",
   },
+  "disk-full": {
+    status: undefined,
+    title: "The disk is too full to open the data directory",
+    outcome: "not-applied",
+    retry: "after",
+    doc: "LevelDB needs room to open even an unchanged database. Nothing is lost: free some space on the disk that holds `--data` and start the node again.",
+  },
   "address-in-use": {
     status: undefined,
     title: "The address is in use",

@@ -1,6 +1,7 @@
 export interface StorageWrite {
   readonly key: Uint8Array;
-  readonly value: Uint8Array;
+  /** undefined removes the key. */
+  readonly value: Uint8Array | undefined;
 }
 
 export interface BatchOptions {
@@ -8,18 +9,57 @@ export interface BatchOptions {
   readonly sync: boolean;
 }
 
+/** The room on the disk that the storage lies on, whoever else uses it. */
+export interface StorageSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+/**
+ * Why a call failed. `no-space`: the disk is full; what was written before stays readable.
+ * `corruption`: what is stored for one of the keys, or the database itself, is damaged. `io`:
+ * anything else, a broken disk above all.
+ */
+export type StorageErrorKind = "no-space" | "corruption" | "io";
+
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+  readonly kind: StorageErrorKind;
+
+  constructor(kind: StorageErrorKind, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.kind = kind;
+  }
+}
+
+/** What is not known to be one of the milder kinds is a broken disk. */
+export function storageErrorKind(error: unknown): StorageErrorKind {
+  return error instanceof StorageError ? error.kind : "io";
+}
+
 /**
  * One ordered map of bytes to bytes. Keys and values handed in must not change afterwards; what is
- * handed out belongs to the caller.
+ * handed out belongs to the caller. Every rejection is a {@link StorageError}.
  *
- * A call that fails leaves the map in doubt: a batch whose promise is rejected may be there after a
- * restart, so its owner must answer "unknown" and stop, never "not applied".
+ * A batch whose promise is rejected is in doubt: it may be there after the next opening, so its
+ * owner must answer "unknown", never "not applied". **Nothing that is written after it counts**
+ * until the map was opened anew: LevelDB goes on in a log whose end is torn, acknowledges synced
+ * batches there and does not find them when it reads the log again.
  */
 export interface Storage {
-  /** One value a key, in the order of `keys`; undefined for a key that is not there. */
+  /**
+   * One value a key, in the order of `keys`; undefined for a key that is not there. Damage to what is
+   * stored for one key rejects the whole call, and so may damage to its neighbours.
+   */
   getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
   /** All or nothing, also across a crash. Of two writes of one key the later wins. */
   batch(writes: readonly StorageWrite[], options: BatchOptions): Promise<void>;
+  space(): Promise<StorageSpace>;
+  /**
+   * Closes and opens the map, which settles what a failed batch left in doubt. Calls that come
+   * meanwhile wait. After a rejection every call is rejected until a later `reopen` succeeds.
+   */
+  reopen(): Promise<void>;
   /** Waits for calls under way. Every later call is rejected. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { StorageWrite } from "../ports/storage.ts";
 
 /** One batch in a log. */
 export interface LogEntry {
-  readonly writes: readonly { readonly id: string; value: Uint8Array }[];
+  readonly writes: readonly { readonly id: string; value: Uint8Array | undefined }[];
 }
 
 interface LogSegment {
@@ -24,6 +24,10 @@ export class DiskImage {
   /** What no loss of power can take any more; the segments are newer. */
   readonly #durable = new Map<string, Uint8Array>();
   #segments: LogSegment[] = [{ entries: [], synced: 0 }];
+  /** A batch was cut off in the middle of the log: what is written behind it is never found again. */
+  #torn = false;
+  /** Keys whose block cannot be read until they are written anew. */
+  readonly #unreadable = new Set<string>();
   #everSynced = false;
 
   /** False for a database that lost power before its first fsync: LevelDB does not open it. */
@@ -31,8 +35,24 @@ export class DiskImage {
     return this.#everSynced || this.#segments.some(({ entries }) => entries.length > 0);
   }
 
+  /** What tables and logs take. */
+  get usedBytes(): number {
+    let bytes = 0;
+    for (const [id, value] of this.#durable) bytes += sizeOf(id, value);
+    for (const { entries } of this.#segments) {
+      for (const { writes } of entries) {
+        for (const { id, value } of writes) bytes += sizeOf(id, value);
+      }
+    }
+    return bytes;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#visible.get(latin1Text(key));
+  }
+
+  isReadable(key: Uint8Array): boolean {
+    return !this.#unreadable.has(latin1Text(key));
   }
 
   /** In byte order. */
@@ -44,15 +64,32 @@ export class DiskImage {
   /** Into the current log file, where a restart finds it; readers do not see it yet. */
   append(writes: readonly StorageWrite[]): LogEntry {
     const entry = {
-      writes: writes.map(({ key, value }) => ({ id: latin1Text(key), value: copyBytes(value) })),
+      writes: writes.map(({ key, value }) => ({
+        id: latin1Text(key),
+        value: value === undefined ? undefined : copyBytes(value),
+      })),
     };
-    this.#segments.at(-1)?.entries.push(entry);
+    if (!this.#torn) this.#segments.at(-1)?.entries.push(entry);
     return entry;
   }
 
   /** Shows the entry to readers. */
   reveal(entry: LogEntry): void {
     apply(entry, this.#visible);
+    for (const { id } of entry.writes) this.#unreadable.delete(id);
+  }
+
+  /**
+   * As a full disk does: the log ends in half a batch, and LevelDB goes on behind it. Readers see
+   * what is written from now on, fsyncs succeed, and the next opening finds none of it.
+   */
+  tear(): void {
+    this.#torn = true;
+  }
+
+  /** The block that holds the key's newest value cannot be read any more. */
+  breakBlock(key: Uint8Array): void {
+    this.#unreadable.add(latin1Text(key));
   }
 
   /**
@@ -100,6 +137,7 @@ export class DiskImage {
 
   /** As LevelDB opens: what the logs hold goes into tables, synced. */
   recover(): void {
+    this.#torn = false;
     for (const segment of this.#segments) segment.synced = segment.entries.length;
     if (this.#segments.some(({ entries }) => entries.length > 0)) this.#everSynced = true;
     this.#fold();
@@ -121,5 +159,12 @@ export class DiskImage {
 }
 
 function apply({ writes }: LogEntry, map: Map<string, Uint8Array>): void {
-  for (const { id, value } of writes) map.set(id, value);
+  for (const { id, value } of writes) {
+    if (value === undefined) map.delete(id);
+    else map.set(id, value);
+  }
+}
+
+function sizeOf(id: string, value: Uint8Array | undefined): number {
+  return id.length + (value?.byteLength ?? 0);
 }

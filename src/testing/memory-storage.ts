@@ -1,19 +1,30 @@
 import { copyBytes } from "../core/bytes.ts";
 import { KvError } from "../core/errors.ts";
-import type { BatchOptions, Storage, StorageWrite } from "../ports/storage.ts";
+import { StorageError } from "../ports/storage.ts";
+import type {
+  BatchOptions,
+  Storage,
+  StorageErrorKind,
+  StorageSpace,
+  StorageWrite,
+} from "../ports/storage.ts";
 import { DiskImage } from "./disk-image.ts";
 
 /**
  * The moments at which a call can be held up: before a `getMany` looks and before what it found is
- * handed over, before a batch is written and before it is synced.
+ * handed over, before a batch is written and before it is synced, between closing and opening anew.
  */
-export type DiskWork = "getMany" | "handOver" | "batch" | "sync";
+export type DiskWork = "getMany" | "handOver" | "batch" | "sync" | "reopen";
 
 interface Fault {
+  readonly kind: StorageErrorKind;
   /** Whether the failed batch is there after a restart all the same. */
   readonly applied: boolean;
   times: number;
 }
+
+/** As large as disks are that never fill. */
+const CAPACITY_BYTES = 2 ** 50;
 
 /** The disk of one node: it outlives the processes that open it, one at a time. */
 export class MemoryDisk {
@@ -21,13 +32,15 @@ export class MemoryDisk {
   readonly calls = { getMany: 0, batch: 0, sync: 0 };
   /** Awaited before the work takes effect: how a test or simulator makes a disk slow. */
   pause: (work: DiskWork) => Promise<void> = () => Promise.resolve();
+  /** Set it at will: a batch that does not fit, and an opening without any room, fail for lack of space. */
+  capacityBytes = CAPACITY_BYTES;
   readonly #image = new DiskImage();
   readonly #faults = new Map<"getMany" | "batch", Fault>();
   #open: MemoryStorage | undefined;
   #created = false;
   #lostBeforeSync = false;
 
-  /** @throws KvError `directory-in-use`, `directory-damaged` */
+  /** @throws KvError `directory-in-use`, `directory-damaged`, `disk-full` */
   async open(): Promise<MemoryStorage> {
     if (this.#open !== undefined) {
       throw new KvError("directory-in-use", "the disk is open already");
@@ -35,17 +48,23 @@ export class MemoryDisk {
     if (this.#lostBeforeSync) {
       throw new KvError("directory-damaged", "the disk lost power before its first fsync");
     }
+    if (this.freeBytes <= 0) throw new KvError("disk-full", "the disk has no room to open");
     this.#created = true;
     this.#image.recover();
     const storage: MemoryStorage = new MemoryStorage(this.#image, {
       begin: (call, sync) => this.#begin(call, sync),
       pause: (work) => this.pause(work),
+      space: () => ({ freeBytes: this.freeBytes, totalBytes: this.capacityBytes }),
       onClose: () => {
         if (this.#open === storage) this.#open = undefined;
       },
     });
     this.#open = storage;
     return storage;
+  }
+
+  get freeBytes(): number {
+    return Math.max(0, this.capacityBytes - this.#image.usedBytes);
   }
 
   /** What a process reads now, in byte order. */
@@ -69,12 +88,21 @@ export class MemoryDisk {
     this.#image.rot(key, rotten);
   }
 
+  /** The block that holds the key's value is unreadable: so is every `getMany` that asks for it. */
+  breakBlock(key: Uint8Array): void {
+    this.#image.breakBlock(key);
+  }
+
   /** The next `times` calls are rejected. Of a batch, `applied` says what a restart will find. */
   fail(
     call: "getMany" | "batch",
-    { applied = false, times = 1 }: { applied?: boolean; times?: number } = {},
+    {
+      applied = false,
+      times = 1,
+      kind = "io",
+    }: { applied?: boolean; times?: number; kind?: StorageErrorKind } = {},
   ): void {
-    this.#faults.set(call, { applied, times });
+    this.#faults.set(call, { applied, times, kind });
   }
 
   /** The log file is full: an fsync from now on does not cover what was written before. */
@@ -111,6 +139,7 @@ export class MemoryDisk {
 interface MemoryStorageModules {
   readonly begin: (call: "getMany" | "batch", sync: boolean) => Fault | undefined;
   readonly pause: (work: DiskWork) => Promise<void>;
+  readonly space: () => StorageSpace;
   readonly onClose: () => void;
 }
 
@@ -121,7 +150,8 @@ export class MemoryStorage implements Storage {
   readonly #underWay = new Set<Promise<unknown>>();
   /** Batches take effect one after the other, in the order of the calls. */
   #lastBatch: Promise<unknown> = Promise.resolve();
-  #state: "open" | "closed" | "abandoned" = "open";
+  #reopening: Promise<void> | undefined;
+  #state: "open" | "shut" | "closed" | "abandoned" = "open";
 
   constructor(image: DiskImage, modules: MemoryStorageModules) {
     this.#image = image;
@@ -131,7 +161,10 @@ export class MemoryStorage implements Storage {
   getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]> {
     return this.#call("getMany", false, async (fault) => {
       await this.#pause("getMany");
-      if (fault !== undefined) throw new Error("injected: the read failed");
+      if (fault !== undefined) throw injected(fault, "the read failed");
+      if (!keys.every((key) => this.#image.isReadable(key))) {
+        throw new StorageError("corruption", "a block cannot be read");
+      }
       const values = keys.map((key) => this.#image.get(key));
       await this.#pause("handOver");
       return values.map((value) => (value === undefined ? undefined : copyBytes(value)));
@@ -143,9 +176,12 @@ export class MemoryStorage implements Storage {
     const batch = this.#call("batch", sync, async (fault) => {
       await before;
       await this.#pause("batch");
-      if (fault?.applied === false) throw new Error("injected: the write failed");
+      const fits = bytesOf(writes) <= this.#modules.space().freeBytes;
+      if (!fits || fault?.kind === "no-space") this.#image.tear();
+      if (!fits) throw new StorageError("no-space", "the disk is full");
+      if (fault?.applied === false) throw injected(fault, "the write failed");
       const entry = this.#image.append(writes);
-      if (fault !== undefined) throw new Error("injected: the write failed, or so it seems");
+      if (fault !== undefined) throw injected(fault, "the write failed, or so it seems");
       if (sync) {
         await this.#pause("sync");
         this.#image.sync(entry);
@@ -156,11 +192,37 @@ export class MemoryStorage implements Storage {
     return batch;
   }
 
+  space(): Promise<StorageSpace> {
+    if (this.#state === "abandoned") return never();
+    return Promise.resolve(this.#modules.space());
+  }
+
+  reopen(): Promise<void> {
+    if (this.#state === "abandoned") return never();
+    if (this.#state === "closed") return Promise.reject(closed());
+    this.#reopening ??= this.#openAnew().finally(() => {
+      this.#reopening = undefined;
+    });
+    return this.#reopening;
+  }
+
   async close(): Promise<void> {
     if (this.#state === "abandoned") return never();
+    await this.#reopening?.catch(() => {});
     this.#state = "closed";
     await Promise.allSettled(this.#underWay);
     this.#modules.onClose();
+  }
+
+  async #openAnew(): Promise<void> {
+    this.#state = "shut";
+    await Promise.allSettled(this.#underWay);
+    await this.#pause("reopen");
+    if (this.#modules.space().freeBytes <= 0) {
+      throw new StorageError("no-space", "the disk has no room to open");
+    }
+    this.#image.recover();
+    this.#state = "open";
   }
 
   /** The process is dead: whatever it waits for does not come, whatever it still calls does nothing. */
@@ -174,7 +236,10 @@ export class MemoryStorage implements Storage {
     work: (fault: Fault | undefined) => Promise<T>,
   ): Promise<T> {
     if (this.#state === "abandoned") return never();
-    if (this.#state === "closed") return Promise.reject(new Error("the storage is closed"));
+    if (this.#reopening !== undefined) {
+      return this.#reopening.catch(() => {}).then(() => this.#call(call, sync, work));
+    }
+    if (this.#state !== "open") return Promise.reject(closed());
     const running = work(this.#modules.begin(call, sync)).finally(() => {
       this.#underWay.delete(running);
     });
@@ -186,6 +251,18 @@ export class MemoryStorage implements Storage {
     await this.#modules.pause(work);
     if (this.#state === "abandoned") await never();
   }
+}
+
+function closed(): StorageError {
+  return new StorageError("io", "the storage is closed");
+}
+
+function injected({ kind }: Fault, detail: string): StorageError {
+  return new StorageError(kind, `injected: ${detail}`);
+}
+
+function bytesOf(writes: readonly StorageWrite[]): number {
+  return writes.reduce((sum, { key, value }) => sum + key.length + (value?.byteLength ?? 0), 0);
 }
 
 function never<T>(): Promise<T> {

@@ -11,6 +11,7 @@ export interface StorageHome {
 }
 
 const MiB = 1024 * 1024;
+const CLOSED = { name: "StorageError", kind: "io" };
 
 /** The contract of Storage. */
 export function storageSuite(name: string, makeHome: () => Promise<StorageHome>): void {
@@ -78,6 +79,58 @@ export function storageSuite(name: string, makeHome: () => Promise<StorageHome>)
       await storage.batch([entry("a", "2")], { sync: true });
       expect(await textOf(utf8("a"))).toBe(hex(utf8("2")));
       expect(await textOf(utf8("b"))).toBe(hex(utf8("1")));
+    });
+
+    test("a write without a value removes the key, in its place among the others", async () => {
+      await storage.batch([entry("a", "1"), entry("b", "1")], { sync: false });
+      await storage.batch([entry("a", "2"), gone("a"), gone("b"), entry("b", "2"), gone("x")], {
+        sync: true,
+      });
+      for (let opening = 0; opening < 2; opening++) {
+        expect(await textOf(utf8("a"))).toBeUndefined();
+        expect(await textOf(utf8("b"))).toBe(hex(utf8("2")));
+        await reopen();
+      }
+    });
+
+    test("there is room on the disk, and not more than it is large", async () => {
+      const { freeBytes, totalBytes } = await storage.space();
+      expect(freeBytes).toBeGreaterThan(0);
+      expect(freeBytes).toBeLessThanOrEqual(totalBytes);
+    });
+
+    test("opened anew it holds what it held and takes writes", async () => {
+      await storage.batch([entry("a", "1")], { sync: true });
+      await storage.batch([entry("b", "2")], { sync: false });
+      await storage.reopen();
+      await storage.batch([entry("c", "3")], { sync: true });
+      for (let opening = 0; opening < 2; opening++) {
+        expect(await textOf(utf8("a"))).toBe(hex(utf8("1")));
+        expect(await textOf(utf8("b"))).toBe(hex(utf8("2")));
+        expect(await textOf(utf8("c"))).toBe(hex(utf8("3")));
+        await reopen();
+      }
+    });
+
+    test("calls that come while it is opened anew wait for it", async () => {
+      await storage.batch([entry("a", "1")], { sync: true });
+      const before = textOf(utf8("a"));
+      const reopened = Promise.all([storage.reopen(), storage.reopen()]);
+      const write = storage.batch([entry("b", "2")], { sync: true });
+      const reads = Promise.all([textOf(utf8("a")), textOf(utf8("none"))]);
+      await reopened;
+      await write;
+      expect(await before).toBe(hex(utf8("1")));
+      expect(await reads).toEqual([hex(utf8("1")), undefined]);
+      expect(await textOf(utf8("b"))).toBe(hex(utf8("2")));
+    });
+
+    test("it may be closed while it is opened anew", async () => {
+      await storage.batch([entry("a", "1")], { sync: true });
+      await Promise.all([storage.reopen(), storage.close()]);
+      await expect(storage.getMany([utf8("a")])).rejects.toMatchObject(CLOSED);
+      storage = await home.open();
+      expect(await textOf(utf8("a"))).toBe(hex(utf8("1")));
     });
 
     test("an empty batch is fine, synced or not", async () => {
@@ -160,9 +213,9 @@ export function storageSuite(name: string, makeHome: () => Promise<StorageHome>)
 
     test("after close every call is rejected, and closing again is fine", async () => {
       await storage.close();
-      await expect(storage.getMany([utf8("a")])).rejects.toBeInstanceOf(Error);
+      await expect(storage.getMany([utf8("a")])).rejects.toMatchObject(CLOSED);
       for (const sync of [true, false]) {
-        await expect(storage.batch([entry("a", "1")], { sync })).rejects.toBeInstanceOf(Error);
+        await expect(storage.batch([entry("a", "1")], { sync })).rejects.toMatchObject(CLOSED);
       }
       await storage.close();
       storage = await home.open();
@@ -234,6 +287,7 @@ const READ_ALL: Step = { kind: "read", keys: KEYS };
 function step(): fc.Arbitrary<Step> {
   const key = fc.constantFrom(...KEYS);
   const value = fc.oneof(
+    { weight: 2, arbitrary: fc.constant(undefined) },
     { weight: 8, arbitrary: fc.uint8Array({ maxLength: 40 }) },
     { weight: 1, arbitrary: fc.integer({ min: 4_000, max: 100_000 }).map((n) => pattern(n)) },
   );
@@ -265,7 +319,10 @@ async function apply(
   switch (each.kind) {
     case "batch":
       await run.storage.batch(each.writes, { sync: each.sync });
-      for (const { key, value } of each.writes) run.model.set(hex(key), hex(value));
+      for (const { key, value } of each.writes) {
+        if (value === undefined) run.model.delete(hex(key));
+        else run.model.set(hex(key), hex(value));
+      }
       return { found: [], expected: [] };
     case "read": {
       const values = await run.storage.getMany(each.keys);
@@ -283,6 +340,10 @@ async function apply(
 
 function entry(key: string, value: string): StorageWrite {
   return { key: utf8(key), value: utf8(value) };
+}
+
+function gone(key: string): StorageWrite {
+  return { key: utf8(key), value: undefined };
 }
 
 function pattern(length: number, seed = 0): Uint8Array {

@@ -45,6 +45,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "directory-in-use": 1,
   "directory-refused": 1,
   "directory-damaged": 1,
+  "disk-full": 1,
   "address-in-use": 1,
 };
 

@@ -303,3 +303,74 @@ describe("observation", () => {
     expect(contents(disk)).toBe("a=2");
   });
 });
+
+describe("a full disk", () => {
+  const value = new Uint8Array(100);
+  const sizes = async (storage: Storage, ...keys: string[]): Promise<readonly unknown[]> =>
+    (await storage.getMany(keys.map(utf8))).map((found) => found?.byteLength);
+
+  test("a batch that does not fit fails for lack of space and is not there; reads go on", async () => {
+    const disk = new MemoryDisk();
+    disk.capacityBytes = 250;
+    const storage = await disk.open();
+    await storage.batch([{ key: utf8("a"), value }], { sync: true });
+    expect(await storage.space()).toEqual({ freeBytes: 149, totalBytes: 250 });
+    const large = [
+      { key: utf8("b"), value },
+      { key: utf8("c"), value },
+    ];
+    await expect(storage.batch(large, { sync: true })).rejects.toMatchObject({ kind: "no-space" });
+    expect(await sizes(storage, "a", "b")).toEqual([100, undefined]);
+    await storage.reopen();
+    expect(await sizes(storage, "a", "b")).toEqual([100, undefined]);
+  });
+
+  test("what is acknowledged behind the failed batch is seen, and gone at the next opening", async () => {
+    for (const end of ["reopen", "kill", "losePower"] as const) {
+      const disk = new MemoryDisk();
+      let storage = await disk.open();
+      await storage.batch([{ key: utf8("a"), value }], { sync: true });
+      disk.capacityBytes = 150;
+      await expect(storage.batch([{ key: utf8("b"), value }], { sync: true })).rejects.toThrow(
+        "full",
+      );
+      disk.capacityBytes = 10_000;
+      await storage.batch([{ key: utf8("c"), value }], { sync: true });
+      expect(await sizes(storage, "c")).toEqual([100]);
+      if (end === "reopen") await storage.reopen();
+      else disk[end]();
+      if (end !== "reopen") storage = await disk.open();
+      expect(await sizes(storage, "a", "c")).toEqual([100, undefined]);
+      await storage.batch([{ key: utf8("d"), value }], { sync: true });
+      disk.losePower();
+      storage = await disk.open();
+      expect(await sizes(storage, "d")).toEqual([100]);
+    }
+  });
+
+  test("without any room it does not open, nor open anew, until there is some", async () => {
+    const disk = new MemoryDisk();
+    const storage = await disk.open();
+    await storage.batch([{ key: utf8("a"), value }], { sync: true });
+    disk.capacityBytes = 101;
+    await expect(storage.reopen()).rejects.toMatchObject({ kind: "no-space" });
+    await expect(storage.getMany([utf8("a")])).rejects.toMatchObject({ kind: "io" });
+    disk.kill();
+    await expect(disk.open()).rejects.toMatchObject({ code: "disk-full" });
+    disk.capacityBytes = 102;
+    const again = await disk.open();
+    expect(await sizes(again, "a")).toEqual([100]);
+  });
+
+  test("a batch that fails for lack of space when told to tears the log as well", async () => {
+    const disk = new MemoryDisk();
+    const storage = await disk.open();
+    disk.fail("batch", { kind: "no-space" });
+    await expect(storage.batch([{ key: utf8("a"), value }], { sync: true })).rejects.toMatchObject({
+      kind: "no-space",
+    });
+    await storage.batch([{ key: utf8("b"), value }], { sync: true });
+    await storage.reopen();
+    expect(await sizes(storage, "a", "b")).toEqual([undefined, undefined]);
+  });
+});
