@@ -218,6 +218,18 @@ export const OPTIONS = {
     placeholder: "BYTES",
     doc: "memory for the records used last",
   }),
+  diskFreeBytesMin: option<number | undefined>({
+    default: undefined,
+    parse: integer({ min: 0, max: 1024 * 1024 * MiB }),
+    placeholder: "BYTES",
+    doc: "free disk space below which writes of clients are refused; repairs go on down to a quarter of it; unless given, 256 MiB or a tenth of the disk, whichever is less",
+  }),
+  diskPollMs: option<number>({
+    default: 1_000,
+    parse: integer({ min: 10, max: 60_000 }),
+    placeholder: "MS",
+    doc: "pause between two measurements of the free disk space",
+  }),
   peerQueueBytesMax: option<number>({
     default: 32 * MiB,
     parse: integer({ min: 2 * MiB, max: 1024 * MiB }),

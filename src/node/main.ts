@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { VALUE_BYTES_MAX } from "../core/bucket.ts";
 import { VERSION } from "../core/build.ts";
@@ -7,6 +7,7 @@ import { KvError } from "../core/errors.ts";
 import { firstClusterDocument } from "../core/layout/cluster-document.ts";
 import { payloadBytesMax } from "../core/messages/request.ts";
 import type { NodeView } from "../ports/node-view.ts";
+import { StorageError, storageErrorKind } from "../ports/storage.ts";
 import type { Transport, TransportEvents } from "../ports/transport.ts";
 import { HttpApi } from "./io/http/http-api.ts";
 import { LevelStorage } from "./io/level-storage.ts";
@@ -19,6 +20,8 @@ import { Node } from "./node.ts";
 
 /** Where LevelDB lives within the data directory. */
 const DATABASE_FOLDER = "db";
+/** Stands beside it when the database must be salvaged before the next start may use it. */
+const SALVAGE_MARKER = "salvage";
 
 export interface RunningNode {
   readonly clientAddress: Address;
@@ -39,7 +42,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
   const storage = await LevelStorage.open(join(config.data, DATABASE_FOLDER));
   const document = firstClusterDocument(config.peers);
   const rng = systemRng();
-  const node = await Node.open(config, {
+  const opening = Node.open(config, {
     clock: systemClock,
     rng,
     storage,
@@ -49,18 +52,26 @@ export async function startNode(config: Config): Promise<RunningNode> {
     onStorageError: (error) => {
       // What was being written is in doubt, and only opening the directory anew settles it.
       telemetry.log.error({ err: error }, "the storage failed; the node ends itself");
-      telemetry.flush();
-      ended.reject(error);
+      markForSalvage(config, error)
+        .catch((reason: unknown) => telemetry.log.error({ err: reason }, "no mark could be left"))
+        .finally(() => {
+          telemetry.flush();
+          ended.reject(error);
+        });
     },
   });
-  let state: NodeView["state"] = "ready";
+  const node = await opening.catch((error: unknown) => {
+    throw startError(config, error);
+  });
+  let draining = false;
   const view: NodeView = {
     id: config.id,
     clusterId: config.clusterId,
     version: VERSION,
     document,
     get state() {
-      return state;
+      if (draining) return "draining";
+      return node.readOnly ? "read-only" : "ready";
     },
     clockOffsetMaxMs: config.clockOffsetMaxMs,
     get clockProblem() {
@@ -75,7 +86,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
   );
   telemetry.log.info({ listen: api.address }, "node is ready");
   const stop = async (): Promise<void> => {
-    state = "draining";
+    draining = true;
     telemetry.log.info({}, "node is draining");
     await drain(api, node, config.drainTimeoutMs);
     await node.close();
@@ -92,6 +103,19 @@ export async function startNode(config: Config): Promise<RunningNode> {
       return stopping;
     },
   };
+}
+
+/** The database opened, and the node's first entries could not be read or written. */
+function startError({ data }: Config, error: unknown): unknown {
+  if (!(error instanceof StorageError)) return error;
+  const code = error.kind === "no-space" ? "disk-full" : "directory-damaged";
+  return new KvError(code, `${data}: ${error.message}`, {}, { cause: error });
+}
+
+/** A database that refuses writes because it is damaged will refuse them again. */
+async function markForSalvage({ data }: Config, error: unknown): Promise<void> {
+  if (storageErrorKind(error) !== "corruption") return;
+  await writeFile(join(data, SALVAGE_MARKER), `${String(error)}\n`);
 }
 
 async function drain(api: HttpApi, node: Node, timeoutMs: number): Promise<void> {

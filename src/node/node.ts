@@ -22,16 +22,26 @@ import { Membership } from "./membership/membership.ts";
 import type { MembershipOptions } from "./membership/membership.ts";
 import { PeerServer } from "./peers/peer-server.ts";
 import { RemoteReplica } from "./peers/remote-replica.ts";
+import { RecordRepair } from "./repair/record-repair.ts";
 import { CommitQueue } from "./replica/commit-queue.ts";
 import type { CommitQueueOptions } from "./replica/commit-queue.ts";
 import { Directory } from "./replica/directory.ts";
+import { Quarantine } from "./replica/quarantine.ts";
 import { RecordCache } from "./replica/record-cache.ts";
 import { ReadQueue } from "./replica/read-queue.ts";
 import { Replica } from "./replica/replica.ts";
+import { SpaceWatch } from "./replica/space-watch.ts";
+import type { SpaceWatchOptions } from "./replica/space-watch.ts";
 import { StampLease } from "./replica/stamp-lease.ts";
+import { StoredRecords } from "./replica/stored-records.ts";
 
 export interface NodeOptions
-  extends CoordinatorOptions, CommitQueueOptions, HedgingOptions, MembershipOptions {
+  extends
+    CoordinatorOptions,
+    CommitQueueOptions,
+    HedgingOptions,
+    MembershipOptions,
+    SpaceWatchOptions {
   readonly clusterId: ClusterId;
   readonly readQueueMax: number;
   readonly recordCacheBytes: number;
@@ -47,7 +57,7 @@ export interface NodeModules {
   readonly document: ClusterDocument;
   /** Opened with what answers this node's peers and hears of connections. */
   readonly openTransport: (events: TransportEvents) => Promise<Transport>;
-  /** The storage failed: what was being written is in doubt, and the node must stop. */
+  /** The storage failed and waiting does not help: what was being written is in doubt, the node must stop. */
   readonly onStorageError: (error: unknown) => void;
 }
 
@@ -61,6 +71,8 @@ export class Node {
   readonly #commits: CommitQueue;
   readonly #directory: Directory;
   readonly #membership: Membership;
+  readonly #repair: RecordRepair;
+  readonly #space: SpaceWatch;
   readonly #stamps: StampLease;
   readonly #transport: Transport;
 
@@ -70,6 +82,8 @@ export class Node {
     commits: CommitQueue;
     directory: Directory;
     membership: Membership;
+    repair: RecordRepair;
+    space: SpaceWatch;
     stamps: StampLease;
     transport: Transport;
   }) {
@@ -79,6 +93,8 @@ export class Node {
     this.#commits = parts.commits;
     this.#directory = parts.directory;
     this.#membership = parts.membership;
+    this.#repair = parts.repair;
+    this.#space = parts.space;
     this.#stamps = parts.stamps;
     this.#transport = parts.transport;
   }
@@ -89,13 +105,24 @@ export class Node {
     const { id, clusterId } = options;
     const directory = await Directory.open({ clusterId, nodeId: id }, { storage, rng });
     const cache = new RecordCache(options);
-    const commits = new CommitQueue(options, { ...modules, cache });
+    const quarantine = new Quarantine({ cache, telemetry });
+    const stored = new StoredRecords({ storage, quarantine });
+    const space = await SpaceWatch.open(options, {
+      ...modules,
+      recover: async () => {
+        await storage.reopen();
+        // The failed batch may be there now, and what was cached is what was there without it.
+        cache.clear();
+        await directory.renew();
+      },
+    });
+    const commits = new CommitQueue(options, { ...modules, cache, quarantine, space, stored });
     const stamps = await StampLease.open(directory, {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),
     });
     const replica = new Replica({
-      reads: new ReadQueue(options, { ...modules, cache }),
+      reads: new ReadQueue(options, { ...modules, cache, stored }),
       commits,
       clockReading: () => stamps.reading(),
     });
@@ -107,7 +134,7 @@ export class Node {
       directory: () => directoryState(directory.actor),
       remembered: () => undefined,
       isResynchronising: () => false,
-      isReadOnly: () => false,
+      isReadOnly: () => space.readOnly,
       onHeard: () => {},
       onAsked: () => {},
     });
@@ -123,6 +150,14 @@ export class Node {
       onConnected: (peer) => membership.connected(peer),
     });
     const watched = membership.start(transport);
+    const replicas = replicasOf({
+      self: id,
+      replica,
+      transport: watched,
+      membership,
+      clock,
+      document,
+    });
     const coordinator = new Coordinator(options, {
       buggify: modules.buggify ?? NEVER,
       clock,
@@ -133,13 +168,36 @@ export class Node {
       hedging: new Hedging(options),
       document: () => document,
       checkClock: (outcome) => membership.clockGuard.check(outcome),
-      replicas: replicasOf({ self: id, replica, transport: watched, membership, clock, document }),
+      replicas,
+    });
+    const repair = new RecordRepair({
+      clock,
+      commits,
+      document: () => document,
+      quarantine,
+      replicas,
+      telemetry,
     });
     telemetry.log.info(
       { actor: directory.actor, epoch: document.layout.epoch.number },
       "node is open",
     );
-    return new Node({ document, coordinator, commits, directory, membership, stamps, transport });
+    return new Node({
+      document,
+      coordinator,
+      commits,
+      directory,
+      membership,
+      repair,
+      space,
+      stamps,
+      transport,
+    });
+  }
+
+  /** The disk is too full for writes of clients. */
+  get readOnly(): boolean {
+    return this.#space.readOnly;
   }
 
   /** What this node knows of a member, itself included. */
@@ -162,8 +220,10 @@ export class Node {
    * then nobody knows what it holds, and the next start mints as somebody new.
    */
   async close(): Promise<void> {
+    this.#repair.stop();
     this.#membership.close();
     await this.#transport.close();
+    await this.#space.stop();
     const whole = await this.#commits.close();
     if (whole) await this.#directory.close(this.#stamps.lastMinted);
   }

@@ -22,7 +22,8 @@ export interface NodeView {
   readonly id: string;
   readonly clusterId: string;
   readonly version: string;
-  readonly state: "ready" | "draining";
+  /** `read-only`: the disk is too full for writes of clients; everything else goes on. */
+  readonly state: "ready" | "read-only" | "draining";
   readonly document: ClusterDocument;
   readonly clockOffsetMaxMs: number;
   /** Why this node coordinates nothing; undefined: its clock is right as far as it knows. */

@@ -142,8 +142,32 @@ export const METRICS = {
   damagedRecords: {
     kind: "counter",
     name: "kv_storage_damaged_records_total",
-    help: "Stored records whose checksum or format was wrong when they were read",
+    help: "Stored records found damaged, by what was wrong: own checksum or format, a block that LevelDB cannot read, or a record that was not confirmed before a restart",
     labels: ["reason"],
+  },
+  quarantinedRecords: {
+    kind: "gauge",
+    name: "kv_quarantined_records",
+    help: "Damaged records that wait to be repaired from their other replicas",
+    labels: [],
+  },
+  recordRepairs: {
+    kind: "counter",
+    name: "kv_record_repairs_total",
+    help: "Attempts to repair a damaged record from its other replicas, by how they ended",
+    labels: ["result"],
+  },
+  diskFree: {
+    kind: "gauge",
+    name: "kv_disk_free_bytes",
+    help: "Free space of the disk that holds the data directory, when it was measured last",
+    labels: [],
+  },
+  readOnly: {
+    kind: "gauge",
+    name: "kv_node_read_only",
+    help: "1 while the disk is too full for writes of clients",
+    labels: [],
   },
 } as const satisfies Record<string, MetricSpec>;
 

@@ -34,6 +34,8 @@ export class MemoryDisk {
   pause: (work: DiskWork) => Promise<void> = () => Promise.resolve();
   /** Set it at will: a batch that does not fit, and an opening without any room, fail for lack of space. */
   capacityBytes = CAPACITY_BYTES;
+  /** Nobody can tell how much room there is. */
+  failSpace = false;
   readonly #image = new DiskImage();
   readonly #faults = new Map<"getMany" | "batch", Fault>();
   #open: MemoryStorage | undefined;
@@ -54,7 +56,11 @@ export class MemoryDisk {
     const storage: MemoryStorage = new MemoryStorage(this.#image, {
       begin: (call, sync) => this.#begin(call, sync),
       pause: (work) => this.pause(work),
-      space: () => ({ freeBytes: this.freeBytes, totalBytes: this.capacityBytes }),
+      space: () => {
+        if (this.failSpace) throw new StorageError("io", "injected: the space is unknown");
+        return { freeBytes: this.freeBytes, totalBytes: this.capacityBytes };
+      },
+      freeBytes: () => this.freeBytes,
       onClose: () => {
         if (this.#open === storage) this.#open = undefined;
       },
@@ -140,6 +146,7 @@ interface MemoryStorageModules {
   readonly begin: (call: "getMany" | "batch", sync: boolean) => Fault | undefined;
   readonly pause: (work: DiskWork) => Promise<void>;
   readonly space: () => StorageSpace;
+  readonly freeBytes: () => number;
   readonly onClose: () => void;
 }
 
@@ -176,12 +183,13 @@ export class MemoryStorage implements Storage {
     const batch = this.#call("batch", sync, async (fault) => {
       await before;
       await this.#pause("batch");
-      const fits = bytesOf(writes) <= this.#modules.space().freeBytes;
-      if (!fits || fault?.kind === "no-space") this.#image.tear();
-      if (!fits) throw new StorageError("no-space", "the disk is full");
-      if (fault?.applied === false) throw injected(fault, "the write failed");
-      const entry = this.#image.append(writes);
-      if (fault !== undefined) throw injected(fault, "the write failed, or so it seems");
+      if (bytesOf(writes) > this.#modules.freeBytes()) {
+        this.#image.tear();
+        throw new StorageError("no-space", "the disk is full");
+      }
+      const entry = fault?.applied === false ? undefined : this.#image.append(writes);
+      if (fault?.kind === "no-space") this.#image.tear();
+      if (entry === undefined || fault !== undefined) throw injected(fault, "the write failed");
       if (sync) {
         await this.#pause("sync");
         this.#image.sync(entry);
@@ -192,9 +200,9 @@ export class MemoryStorage implements Storage {
     return batch;
   }
 
-  space(): Promise<StorageSpace> {
+  async space(): Promise<StorageSpace> {
     if (this.#state === "abandoned") return never();
-    return Promise.resolve(this.#modules.space());
+    return this.#modules.space();
   }
 
   reopen(): Promise<void> {
@@ -218,7 +226,7 @@ export class MemoryStorage implements Storage {
     this.#state = "shut";
     await Promise.allSettled(this.#underWay);
     await this.#pause("reopen");
-    if (this.#modules.space().freeBytes <= 0) {
+    if (this.#modules.freeBytes() <= 0) {
       throw new StorageError("no-space", "the disk has no room to open");
     }
     this.#image.recover();
@@ -257,8 +265,8 @@ function closed(): StorageError {
   return new StorageError("io", "the storage is closed");
 }
 
-function injected({ kind }: Fault, detail: string): StorageError {
-  return new StorageError(kind, `injected: ${detail}`);
+function injected(fault: Fault | undefined, detail: string): StorageError {
+  return new StorageError(fault?.kind ?? "io", `injected: ${detail}`);
 }
 
 function bytesOf(writes: readonly StorageWrite[]): number {

@@ -1,34 +1,28 @@
 import type { Answer, Failure } from "../../core/answer.ts";
-import { latin1Text } from "../../core/bytes.ts";
-import { mergeModel } from "../../core/version/merge.ts";
-import { decodeRecord } from "../../core/version/record.ts";
+import type { WritePurpose } from "../../core/free-space.ts";
+import type { RecordKey } from "../../core/record-key.ts";
 import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { ReplicaWrite } from "../../ports/peer-handler.ts";
+import { StorageError, storageErrorKind } from "../../ports/storage.ts";
 import type { Storage, StorageWrite } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
+import { KeyCommit } from "./key-commit.ts";
+import type { QueuedWrite } from "./key-commit.ts";
+import type { Quarantine } from "./quarantine.ts";
 import type { RecordCache } from "./record-cache.ts";
-
-interface Waiting extends ReplicaWrite {
-  readonly deadline: Instant;
-  readonly onAnswer: (answer: Answer<"applied">) => void;
-}
+import type { SpaceWatch } from "./space-watch.ts";
+import type { StoredRecords } from "./stored-records.ts";
 
 interface WaitingPut {
   readonly put: StorageWrite;
   readonly onDone: (error: unknown) => void;
 }
 
-/** All writes of one batch to one key, and what they come to. */
-interface KeyCommit {
-  readonly write: ReplicaWrite;
-  readonly writers: Waiting[];
-  stored: KvRecord | undefined;
-  merged: KvRecord | undefined;
-  damaged: boolean;
-}
+type OnAnswer = (answer: Answer<"applied">) => void;
 
 const APPLIED: Answer<"applied"> = { kind: "ok", value: "applied" };
+const DOUBT: Failure = { kind: "unknown", reason: "storage-error" };
 
 export interface CommitQueueOptions {
   readonly commitQueueMax: number;
@@ -38,9 +32,12 @@ export interface CommitQueueOptions {
 interface CommitQueueModules {
   readonly cache: RecordCache;
   readonly clock: Clock;
+  readonly quarantine: Quarantine;
+  readonly space: SpaceWatch;
   readonly storage: Storage;
+  readonly stored: StoredRecords;
   readonly telemetry: Telemetry;
-  /** A batch failed: what it wrote is in doubt until the directory is opened anew. */
+  /** A batch failed otherwise than for lack of space: only a new start of the node settles it. */
   readonly onStorageError: (error: unknown) => void;
 }
 
@@ -53,7 +50,7 @@ interface CommitQueueModules {
 export class CommitQueue {
   readonly #options: CommitQueueOptions;
   readonly #modules: CommitQueueModules;
-  #waiting: Waiting[] = [];
+  #waiting: QueuedWrite[] = [];
   #puts: WaitingPut[] = [];
   #running: Promise<void> | undefined;
   #scheduled = false;
@@ -66,28 +63,28 @@ export class CommitQueue {
     this.#modules = modules;
   }
 
-  write(
-    write: ReplicaWrite,
+  write(write: ReplicaWrite, deadline: Instant, onAnswer: OnAnswer): void {
+    const { key, record, durability, purpose } = write;
+    this.#enqueue({ key, record, durability, proven: false, deadline, onAnswer }, purpose);
+  }
+
+  /** Merges what enough peers hold to end a quarantine: `record`, or nothing at all. */
+  prove(
+    { key, record }: { key: RecordKey; record: KvRecord | undefined },
     deadline: Instant,
-    onAnswer: (answer: Answer<"applied">) => void,
+    onAnswer: OnAnswer,
   ): void {
-    if (this.#state !== "open") {
-      onAnswer({ kind: "refused", reason: "stopping" });
-    } else if (this.#waiting.length >= this.#options.commitQueueMax) {
-      this.#modules.telemetry.metrics.refused.with("commitQueueMax").add();
-      onAnswer({ kind: "refused", reason: "overloaded" });
-    } else {
-      const { key, record, durability, purpose } = write;
-      this.#waiting.push({ key, record, durability, purpose, deadline, onAnswer });
-      this.#schedule();
-    }
+    this.#enqueue({ key, record, durability: "sync", proven: true, deadline, onAnswer }, "repair");
   }
 
   /** Writes one entry of the node's own, with fsync, in the next batch. */
   put(put: StorageWrite): Promise<void> {
     if (this.#state !== "open") {
       const why = this.#state === "failed" ? "has failed" : "is closing";
-      return Promise.reject(new Error(`the storage ${why}`));
+      return Promise.reject(new StorageError("io", `the storage ${why}`));
+    }
+    if (!this.#modules.space.admits("repair")) {
+      return Promise.reject(new StorageError("no-space", "the disk is full"));
     }
     return new Promise((resolve, reject) => {
       this.#puts.push({
@@ -98,14 +95,34 @@ export class CommitQueue {
     });
   }
 
-  /** Commits what is queued and takes nothing more. @returns whether every batch ever succeeded. */
+  /**
+   * Commits what is queued and takes nothing more.
+   * @returns whether every batch succeeded since the storage was opened.
+   */
   async close(): Promise<boolean> {
     if (this.#state === "open") this.#state = "closing";
     while (this.#running !== undefined || this.#hasWork()) {
       this.#running ??= this.#run();
       await this.#running;
     }
-    return this.#state !== "failed";
+    return this.#state !== "failed" && !this.#modules.space.isFull;
+  }
+
+  #enqueue(write: QueuedWrite, purpose: WritePurpose): void {
+    const { space, telemetry } = this.#modules;
+    const { onAnswer } = write;
+    if (this.#state !== "open") {
+      onAnswer({ kind: "refused", reason: "stopping" });
+    } else if (!space.admits(purpose)) {
+      telemetry.metrics.refused.with("diskFreeBytesMin").add();
+      onAnswer({ kind: "refused", reason: "no-space" });
+    } else if (this.#waiting.length >= this.#options.commitQueueMax) {
+      telemetry.metrics.refused.with("commitQueueMax").add();
+      onAnswer({ kind: "refused", reason: "overloaded" });
+    } else {
+      this.#waiting.push(write);
+      this.#schedule();
+    }
   }
 
   #hasWork(): boolean {
@@ -133,13 +150,13 @@ export class CommitQueue {
   }
 
   /** At most `commitBatchBytesMax` of records, at least one; those that came too late are refused. */
-  #take(): readonly Waiting[] {
+  #take(): readonly QueuedWrite[] {
     const now = this.#modules.clock.now();
-    const taken: Waiting[] = [];
+    const taken: QueuedWrite[] = [];
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#waiting) {
-      const size = waiting.record.bytes.byteLength;
+      const size = waiting.record?.bytes.byteLength ?? 0;
       if (taken.length > 0 && bytes + size > this.#options.commitBatchBytesMax) break;
       count += 1;
       if (now > waiting.deadline) {
@@ -153,117 +170,95 @@ export class CommitQueue {
     return taken;
   }
 
-  async #commit(writers: readonly Waiting[], puts: readonly WaitingPut[]): Promise<void> {
-    const { cache, clock, storage, telemetry } = this.#modules;
-    const commits = await this.#merge(writers, puts);
-    if (commits === undefined) return;
+  async #commit(writers: readonly QueuedWrite[], puts: readonly WaitingPut[]): Promise<void> {
+    const { clock, space, storage, telemetry } = this.#modules;
+    const commits = await this.#merge(KeyCommit.group(writers));
     const sync = puts.length > 0 || writers.some(({ durability }) => durability === "sync");
     const writes = puts.map(({ put }) => put);
-    for (const { write, stored, merged } of commits) {
+    for (const { changes, write } of commits) {
       // What is stored already may never have been fsynced: it is written again when that matters.
-      const durable = !sync || !this.#asyncCommitted;
-      if (merged === undefined || (merged === stored && durable)) continue;
-      writes.push({ key: write.key, value: merged.bytes });
+      const isDurable = !sync || !this.#asyncCommitted;
+      if (write !== undefined && (changes || !isDurable)) writes.push(write);
     }
     const begun = clock.now();
     try {
       if (writes.length > 0) await storage.batch(writes, { sync });
     } catch (error) {
-      // Writers of damaged records have their answer already.
-      const unanswered = commits.flatMap((commit) => commit.writers);
-      this.#fail(error, unanswered, puts);
+      this.#fail(
+        error,
+        commits.flatMap((commit) => commit.writers),
+        puts,
+      );
       return;
     }
+    space.spent(bytesOf(writes));
     this.#asyncCommitted ||= !sync && writes.length > 0;
     telemetry.metrics.commitBatch.with().observe(writers.length);
     telemetry.metrics.commitDuration
       .with(sync ? "sync" : "async")
       .observe((clock.now() - begun) / 1000);
-    for (const { write, writers: answered, stored, merged } of commits) {
-      if (merged !== undefined && merged !== stored) cache.enterCommit(write.key, merged);
-      for (const { onAnswer } of answered) onAnswer(APPLIED);
-    }
+    for (const commit of commits) this.#finish(commit);
     for (const { onDone } of puts) onDone(undefined);
   }
 
-  /** Reads what is stored and merges. Writers of a damaged record are answered here. */
-  async #merge(
-    writers: readonly Waiting[],
-    puts: readonly WaitingPut[],
-  ): Promise<readonly KeyCommit[] | undefined> {
-    const byKey = new Map<string, KeyCommit>();
-    for (const writer of writers) {
-      const id = latin1Text(writer.key);
-      const commit = byKey.get(id);
-      if (commit === undefined) {
-        byKey.set(id, {
-          write: writer,
-          writers: [writer],
-          stored: undefined,
-          merged: undefined,
-          damaged: false,
-        });
-      } else {
-        commit.writers.push(writer);
-      }
-    }
-    const commits = [...byKey.values()];
+  /** Writers of a key whose old record cannot be read are answered here; the others' keys remain. */
+  async #merge(commits: readonly KeyCommit[]): Promise<readonly KeyCommit[]> {
+    const { cache, stored, telemetry } = this.#modules;
+    const merged: KeyCommit[] = [];
     const uncached: KeyCommit[] = [];
     for (const commit of commits) {
-      const cached = this.#modules.cache.lookUp(commit.write.key);
+      const cached = cache.lookUp(commit.key);
       if (cached === undefined) uncached.push(commit);
-      else commit.stored = cached.record;
-    }
-    if (uncached.length > 0) {
-      try {
-        await this.#read(uncached);
-      } catch (error) {
-        this.#fail(error, writers, puts);
-        return undefined;
+      else {
+        commit.merge({ kind: "whole", record: cached.record });
+        merged.push(commit);
       }
     }
-    return commits.filter((commit) => this.#mergeOne(commit));
-  }
-
-  async #read(commits: readonly KeyCommit[]): Promise<void> {
-    const { storage, telemetry } = this.#modules;
-    const olds = await storage.getMany(commits.map(({ write }) => write.key));
-    for (const [i, commit] of commits.entries()) {
+    if (uncached.length === 0) return merged;
+    const olds = await stored.getMany(uncached.map(({ key }) => key));
+    for (const [i, commit] of uncached.entries()) {
       const old = olds[i];
-      if (old === undefined) continue;
-      const decoded = decodeRecord(commit.write.key, old);
-      if (decoded.kind === "record") {
-        commit.stored = decoded;
+      if (old === undefined || old.kind === "failed") {
+        telemetry.log.error({ err: old?.error }, "an old record cannot be read");
+        for (const { onAnswer } of commit.writers) onAnswer(DOUBT);
       } else {
-        commit.damaged = true;
-        telemetry.metrics.damagedRecords.with(decoded.reason).add();
+        commit.merge(old);
+        merged.push(commit);
       }
     }
+    return merged;
   }
 
-  #mergeOne(commit: KeyCommit): boolean {
-    if (commit.damaged) {
-      for (const { onAnswer } of commit.writers) {
-        onAnswer({ kind: "refused", reason: "damaged-record" });
-      }
-      return false;
-    }
-    commit.merged = commit.stored;
-    for (const { key, record } of commit.writers) {
-      commit.merged = mergeModel(record.mode).merge(key, commit.merged, record);
-    }
-    return true;
+  #finish(commit: KeyCommit): void {
+    const { cache, quarantine } = this.#modules;
+    const { key, merged } = commit;
+    if (commit.lifts) quarantine.lift(key);
+    if (!commit.isWhole || merged === undefined) cache.drop(key);
+    else if (commit.changes) cache.enterCommit(key, merged);
+    for (const { onAnswer } of commit.writers) onAnswer(APPLIED);
   }
 
-  #fail(error: unknown, writers: readonly Waiting[], puts: readonly WaitingPut[]): void {
-    this.#state = "failed";
-    const doubt: Failure = { kind: "unknown", reason: "storage-error" };
-    for (const { onAnswer } of writers) onAnswer(doubt);
+  /**
+   * Whoever was at the disk is in doubt, whoever waits is refused. A full disk is waited for, and
+   * `space` admits nothing before the storage was opened anew; any other failure is the end.
+   */
+  #fail(error: unknown, writers: readonly QueuedWrite[], puts: readonly WaitingPut[]): void {
+    const isFull = storageErrorKind(error) === "no-space";
+    if (isFull) this.#modules.space.filled(error);
+    else this.#state = "failed";
+    for (const { onAnswer } of writers) onAnswer(DOUBT);
     for (const { onDone } of puts) onDone(error);
-    for (const { onAnswer } of this.#waiting) onAnswer({ kind: "refused", reason: "stopping" });
+    const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { onDone } of this.#puts) onDone(error);
+    const reason = isFull ? "no-space" : "stopping";
+    for (const { onAnswer } of waiting) onAnswer({ kind: "refused", reason });
+    const waitingPuts = this.#puts;
     this.#puts = [];
-    this.#modules.onStorageError(error);
+    for (const { onDone } of waitingPuts) onDone(error);
+    if (!isFull) this.#modules.onStorageError(error);
   }
+}
+
+function bytesOf(writes: readonly StorageWrite[]): number {
+  return writes.reduce((sum, { key, value }) => sum + key.length + (value?.byteLength ?? 0), 0);
 }

@@ -30,19 +30,20 @@ interface Identity {
  * have forgotten something that it minted mints as somebody new.
  */
 export class Directory {
-  readonly actor: ActorId;
   /** Stamps up to this one may have been minted by an earlier run. */
   readonly lease: Stamp;
   readonly #storage: Storage;
-  readonly #identity: Identity;
+  #identity: Identity;
 
   private constructor(storage: Storage, identity: Identity, lease: Stamp) {
     this.#storage = storage;
     this.#identity = identity;
     this.lease = lease;
-    this.actor = parseActorId(
-      identity.directoryId + identity.startEpoch.toString(16).padStart(8, "0"),
-    );
+  }
+
+  get actor(): ActorId {
+    const { directoryId, startEpoch } = this.#identity;
+    return parseActorId(directoryId + startEpoch.toString(16).padStart(8, "0"));
   }
 
   /** @throws KvError `directory-refused`, before anything is written. */
@@ -70,6 +71,13 @@ export class Directory {
 
   static leaseWrite(lease: Stamp): StorageWrite {
     return { key: LEASE_KEY, value: seal(LEASE_KEY, lease) };
+  }
+
+  /** Raises the start epoch: what a failed write left in doubt may be forgotten, as at a crash. */
+  async renew(): Promise<void> {
+    const identity = { ...this.#identity, startEpoch: this.#identity.startEpoch + 1 };
+    await this.#storage.batch([identityWrite(identity)], { sync: true });
+    this.#identity = identity;
   }
 
   /** Proves to the next start that nothing was forgotten. Call it after the last commit. */

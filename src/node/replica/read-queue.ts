@@ -1,11 +1,10 @@
 import type { Answer } from "../../core/answer.ts";
 import type { RecordKey } from "../../core/record-key.ts";
-import { decodeRecord } from "../../core/version/record.ts";
 import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
-import type { Storage } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { ReadTicket, RecordCache } from "./record-cache.ts";
+import type { Stored, StoredRecords } from "./stored-records.ts";
 
 interface Waiting {
   readonly key: RecordKey;
@@ -16,7 +15,7 @@ interface Waiting {
 interface ReadQueueModules {
   readonly cache: RecordCache;
   readonly clock: Clock;
-  readonly storage: Storage;
+  readonly stored: StoredRecords;
   readonly telemetry: Telemetry;
 }
 
@@ -59,31 +58,25 @@ export class ReadQueue {
   }
 
   async #flush(): Promise<void> {
-    const { storage, telemetry } = this.#modules;
+    const { cache, stored, telemetry } = this.#modules;
     const batch = this.#waiting;
     this.#waiting = [];
-    let values: readonly (Uint8Array | undefined)[];
-    try {
-      values = await storage.getMany(batch.map(({ key }) => key));
-    } catch (error) {
-      this.#outstanding -= batch.length;
-      telemetry.log.error({ err: error, reads: batch.length }, "storage read failed");
-      for (const { onAnswer } of batch) onAnswer({ kind: "unknown", reason: "storage-error" });
-      return;
-    }
+    const found = await stored.getMany(batch.map(({ key }) => key));
     this.#outstanding -= batch.length;
+    const failed = found.filter((each) => each.kind === "failed");
+    if (failed[0] !== undefined) {
+      telemetry.log.error({ err: failed[0].error, reads: failed.length }, "storage read failed");
+    }
     for (const [i, { key, ticket, onAnswer }] of batch.entries()) {
-      const answer = this.#decode(key, values[i]);
-      if (answer.kind === "ok") this.#modules.cache.enterRead(key, answer.value, ticket);
-      onAnswer(answer);
+      const each = found[i];
+      if (each?.kind === "whole") cache.enterRead(key, each.record, ticket);
+      onAnswer(answerOf(each));
     }
   }
+}
 
-  #decode(key: RecordKey, bytes: Uint8Array | undefined): Answer<KvRecord | undefined> {
-    if (bytes === undefined) return { kind: "ok", value: undefined };
-    const record = decodeRecord(key, bytes);
-    if (record.kind === "record") return { kind: "ok", value: record };
-    this.#modules.telemetry.metrics.damagedRecords.with(record.reason).add();
-    return { kind: "refused", reason: "damaged-record" };
-  }
+function answerOf(stored: Stored | undefined): Answer<KvRecord | undefined> {
+  if (stored?.kind === "whole") return { kind: "ok", value: stored.record };
+  if (stored?.kind === "quarantined") return { kind: "refused", reason: "damaged-record" };
+  return { kind: "unknown", reason: "storage-error" };
 }

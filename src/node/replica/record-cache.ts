@@ -52,9 +52,30 @@ export class RecordCache {
   }
 
   enterCommit(key: RecordKey, record: KvRecord): void {
+    this.#outdateTickets(key);
+    this.#enter(key, record);
+  }
+
+  /** What is stored for the key is not to be served from here, nor what a read under way finds. */
+  drop(key: RecordKey): void {
+    this.#outdateTickets(key);
+    const id = latin1Text(key);
+    const before = this.#entries.get(id);
+    if (before === undefined) return;
+    this.#bytes -= sizeOf(id, before);
+    this.#entries.delete(id);
+  }
+
+  /** The same for all keys. */
+  clear(): void {
+    for (const slot of this.#commits.keys()) this.#commits[slot] = (this.#commits[slot] ?? 0) + 1;
+    this.#entries.clear();
+    this.#bytes = 0;
+  }
+
+  #outdateTickets(key: RecordKey): void {
     const slot = slotOf(key);
     this.#commits[slot] = (this.#commits[slot] ?? 0) + 1;
-    this.#enter(key, record);
   }
 
   #enter(key: RecordKey, record: KvRecord | undefined): void {

@@ -21,14 +21,14 @@ interface StampLeaseModules {
  * clock says by then.
  */
 export class StampLease implements Stamps {
-  readonly actor: ActorId;
+  readonly #directory: { readonly actor: ActorId };
   readonly #modules: StampLeaseModules;
   readonly #hlc: Hlc;
   #lease: Stamp;
   #renewal: Promise<void> | undefined;
 
   private constructor(opts: { actor: ActorId; lease: Stamp }, modules: StampLeaseModules) {
-    this.actor = opts.actor;
+    this.#directory = opts;
     this.#modules = modules;
     this.#lease = opts.lease;
     this.#hlc = new Hlc(opts.lease);
@@ -42,6 +42,11 @@ export class StampLease implements Stamps {
     const aheadMs = opts.lease / STAMPS_PER_MS - modules.clock.wallMs();
     if (aheadMs > 0) await sleep(modules.clock, Math.min(aheadMs, LEASE_MS));
     return new StampLease(opts, modules);
+  }
+
+  /** Changes when the directory renews it. */
+  get actor(): ActorId {
+    return this.#directory.actor;
   }
 
   get lastMinted(): Stamp {

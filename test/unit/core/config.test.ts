@@ -50,6 +50,7 @@ const SAMPLES: Partial<Record<OptionName, Sample>> = {
   requestTimeoutMs: { good: "1500", bad: "0" },
   requestTimeoutMaxMs: { good: "60000", bad: "300001" },
   peerSuspectAfterMaxMs: { good: "900", bad: "9" },
+  diskFreeBytesMin: { good: "1048576", bad: "-1" },
 };
 
 const NUMERIC = OPTION_NAMES.filter((name) => typeof OPTIONS[name].default === "number");

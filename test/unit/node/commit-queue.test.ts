@@ -223,40 +223,13 @@ describe("what comes too late or is too much", () => {
   });
 });
 
-describe("damaged records", () => {
-  test("their writers are refused, they stay as they are, the rest of the batch is committed", async () => {
-    const bench = await ReplicaBench.open();
-    bench.write(writeOf("bad", "v", 1));
-    await bench.settle();
-    const rotten = bench.rot("bad");
-    const answers = [
-      bench.write(writeOf("bad", "newer", 5)),
-      bench.write(writeOf("good", "v")),
-      bench.write(writeOf("bad", "newest", 6)),
-    ];
-    await bench.settle();
-    expect(answers).toEqual([refused("damaged-record"), APPLIED, refused("damaged-record")]);
-    expect(hex(bench.disk.get(addressOf("bad")) ?? utf8(""))).toBe(hex(rotten));
-    expect(bench.stored("good")).toBe("v");
-    expect(bench.telemetry.count("damagedRecords", "checksum")).toBe(1);
-  });
-
-  test("a record under another key's address is damaged too", async () => {
-    const bench = await ReplicaBench.open();
-    bench.disk.overwrite(addressOf("a"), writeOf("b", "v").record.bytes);
-    const answers = bench.write(writeOf("a", "newer", 9));
-    await bench.settle();
-    expect(answers).toEqual(refused("damaged-record"));
-  });
-});
-
 describe("a storage that fails", () => {
-  test.each(["batch", "getMany"] as const)(
-    "in %s: those at the disk are in doubt, those that wait and come later are refused; reported once",
-    async (call) => {
+  test.each(["io", "corruption"] as const)(
+    "(%s) at a batch: its writers are in doubt, those that wait and come later are refused; reported once",
+    async (kind) => {
       const bench = await ReplicaBench.open();
-      const release = bench.hold(call);
-      bench.disk.fail(call);
+      const release = bench.hold("batch");
+      bench.disk.fail("batch", { kind });
       const atDisk = [bench.write(writeOf("a", "1")), bench.write(writeOf("b", "1"))];
       await bench.settle();
       const put = bench.put({ key: utf8("mine"), value: utf8("entry") }).catch(String);
@@ -266,25 +239,31 @@ describe("a storage that fails", () => {
       const later = bench.write(writeOf("d", "1"));
       expect(atDisk).toEqual([unknown("storage-error"), unknown("storage-error")]);
       expect([waiting, later]).toEqual([refused("stopping"), refused("stopping")]);
-      expect(bench.storageErrors).toHaveLength(1);
+      expect(bench.storageErrors).toMatchObject([{ kind }]);
       expect(await put).toContain("injected");
       await expect(bench.put({ key: utf8("more"), value: utf8("x") })).rejects.toThrow("failed");
       const batches = bench.disk.calls.batch;
       await bench.time.advance(10_000);
       expect(bench.disk.calls.batch).toBe(batches);
       expect(["c", "d"].map((key) => bench.stored(key))).toEqual([undefined, undefined]);
+      expect(bench.recoveries).toBe(0);
     },
   );
 
-  test("a writer that was refused for a damaged record is not answered again when the batch fails", async () => {
+  test("an old record that cannot be read leaves its own writers in doubt and nobody else", async () => {
     const bench = await ReplicaBench.open();
-    bench.write(writeOf("bad", "v", 1));
+    bench.write(writeOf("b", "old"));
     await bench.settle();
-    bench.rot("bad");
-    bench.disk.fail("batch");
-    const answers = [bench.write(writeOf("bad", "newer", 5)), bench.write(writeOf("good", "v"))];
+    // All of them, then the first half, then its only key; the second half is read.
+    bench.disk.fail("getMany", { times: 2 });
+    const answers = [bench.write(writeOf("a", "1")), bench.write(writeOf("b", "new", 2))];
     await bench.settle();
-    expect(answers).toEqual([refused("damaged-record"), unknown("storage-error")]);
+    expect(answers).toEqual([unknown("storage-error"), APPLIED]);
+    expect([bench.stored("a"), bench.stored("b")]).toEqual([undefined, "new"]);
+    expect(bench.storageErrors).toEqual([]);
+    const again = bench.write(writeOf("a", "1"));
+    await bench.settle();
+    expect(again).toEqual(APPLIED);
   });
 
   test("a failed batch that was applied shows after a restart: unknown was right", async () => {

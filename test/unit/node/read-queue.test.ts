@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { stampOfMs } from "../../../src/core/hlc.ts";
-import { refused, ReplicaBench, textOf, unknown, writeOf } from "./support.ts";
+import { addressOf, refused, ReplicaBench, textOf, unknown, writeOf } from "./support.ts";
 
 /** A bench whose disk holds these values. */
 async function holding(
@@ -90,7 +90,7 @@ describe("reads", () => {
     expect(valuesOf(again)).toEqual(["1"]);
   });
 
-  test("a damaged record is refused, by learn as well, and counted; others are served", async () => {
+  test("a damaged record is refused, by learn as well, and counted once; others are served", async () => {
     const bench = await holding({ a: "1", b: "2" });
     bench.rot("a");
     const answers = [bench.read("a"), bench.learn("a")];
@@ -98,19 +98,42 @@ describe("reads", () => {
     await bench.settle();
     expect(answers).toEqual([refused("damaged-record"), refused("damaged-record")]);
     expect(valuesOf(good)).toEqual(["2"]);
-    expect(bench.telemetry.count("damagedRecords", "checksum")).toBe(2);
+    expect(bench.telemetry.count("damagedRecords", "checksum")).toBe(1);
   });
 
-  test("a storage error leaves all of that getMany in doubt, makes room, and later reads go on", async () => {
+  test("of 50 keys one lies in a block that cannot be read: it is damaged, 49 are served", async () => {
+    const keys = Array.from({ length: 50 }, (_, i) => `key-${i}`);
+    const bench = await holding(Object.fromEntries(keys.map((key) => [key, key])));
+    bench.disk.breakBlock(addressOf("key-17"));
+    const reads = keys.map((key) => bench.read(key));
+    await bench.settle();
+    const answers = reads.map(valuesOf);
+    expect(answers[17]).toEqual(refused("damaged-record"));
+    const others = keys.filter((key) => key !== "key-17");
+    expect(answers.filter((_, i) => i !== 17)).toEqual(others.map((key) => [key]));
+    expect(bench.telemetry.count("damagedRecords", "block")).toBe(1);
+    expect(bench.calls().getMany).toBeLessThanOrEqual(13);
+  });
+
+  test("keys that cannot be read for another reason are in doubt; room is made, later reads go on", async () => {
     const bench = await holding({ a: "1" }, { readQueueMax: 2 });
-    bench.disk.fail("getMany");
+    bench.disk.fail("getMany", { times: 3 });
     const failed = [bench.read("a"), bench.learn("none")];
     await bench.settle();
     expect(failed).toEqual([unknown("storage-error"), unknown("storage-error")]);
+    expect(bench.calls().getMany).toBe(3);
     const after = [bench.read("a"), bench.read("a")];
     await bench.settle();
     expect(after.map(valuesOf)).toEqual([["1"], ["1"]]);
     expect(bench.telemetry.lines.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+
+  test("an error that has passed when the keys are read one by one harms none of them", async () => {
+    const bench = await holding({ a: "1", b: "2" });
+    bench.disk.fail("getMany");
+    const reads = [bench.read("a"), bench.read("b")];
+    await bench.settle();
+    expect(reads.map(valuesOf)).toEqual([["1"], ["2"]]);
   });
 });
 

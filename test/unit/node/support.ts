@@ -3,6 +3,7 @@ import { DEFAULT_BUCKET } from "../../../src/core/bucket.ts";
 import type { Durability } from "../../../src/core/bucket.ts";
 import { utf8, utf8Text } from "../../../src/core/bytes.ts";
 import { stampOfMs } from "../../../src/core/hlc.ts";
+import type { Stamp } from "../../../src/core/hlc.ts";
 import { parseActorId, parseKey, parseWriteId } from "../../../src/core/ids.ts";
 import { recordKey } from "../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../src/core/record-key.ts";
@@ -15,8 +16,11 @@ import type { PeerHandler, ReplicaWrite } from "../../../src/ports/peer-handler.
 import type { StorageWrite } from "../../../src/ports/storage.ts";
 import { CommitQueue } from "../../../src/node/replica/commit-queue.ts";
 import { ReadQueue } from "../../../src/node/replica/read-queue.ts";
+import { Quarantine } from "../../../src/node/replica/quarantine.ts";
 import { RecordCache } from "../../../src/node/replica/record-cache.ts";
 import { Replica } from "../../../src/node/replica/replica.ts";
+import { SpaceWatch } from "../../../src/node/replica/space-watch.ts";
+import { StoredRecords } from "../../../src/node/replica/stored-records.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
 import type { DiskWork } from "../../../src/testing/memory-storage.ts";
 import { RecordingTelemetry } from "../../../src/testing/recording-telemetry.ts";
@@ -31,48 +35,102 @@ export interface ReplicaOptions {
   readonly commitBatchBytesMax?: number;
   readonly readQueueMax?: number;
   readonly recordCacheBytes?: number;
+  readonly diskFreeBytesMin?: number;
+}
+
+export const DISK_POLL_MS = 1_000;
+
+const DEFAULTS = {
+  commitQueueMax: 1_000,
+  commitBatchBytesMax: 1_000_000,
+  readQueueMax: 1_000,
+  recordCacheBytes: 0,
+  diskFreeBytesMin: 0,
+  diskPollMs: DISK_POLL_MS,
+};
+
+interface Parts {
+  readonly quarantine: Quarantine;
+  readonly space: SpaceWatch;
+  readonly commits: CommitQueue;
+  readonly replica: PeerHandler;
 }
 
 /** One replica of a node on a memory disk and virtual time, seen through its port. */
 export class ReplicaBench {
   readonly time = new VirtualTime({ drain });
-  readonly disk: MemoryDisk;
   readonly telemetry = new RecordingTelemetry();
   readonly storageErrors: unknown[] = [];
-  readonly replica: PeerHandler;
-  readonly put: (write: StorageWrite) => Promise<void>;
-  readonly close: () => Promise<boolean>;
+  readonly disk: MemoryDisk;
+  /** How often the storage was opened anew. */
+  recoveries = 0;
+  /** Why the storage does not open anew. */
+  failRecovery: unknown;
+  #parts: Parts | undefined;
 
-  private constructor(
-    disk: MemoryDisk,
-    storage: Awaited<ReturnType<MemoryDisk["open"]>>,
-    opts: ReplicaOptions,
-  ) {
-    const options = {
-      commitQueueMax: 1_000,
-      commitBatchBytesMax: 1_000_000,
-      readQueueMax: 1_000,
-      recordCacheBytes: 0,
-      ...opts,
-    };
+  private constructor(disk: MemoryDisk) {
     this.disk = disk;
-    const { telemetry } = this;
-    const clock = this.time.clock();
-    const cache = new RecordCache(options);
-    const onStorageError = (error: unknown): void => void this.storageErrors.push(error);
-    const modules = { cache, clock, storage, telemetry, onStorageError };
-    const commits = new CommitQueue(options, modules);
-    this.replica = new Replica({
-      reads: new ReadQueue(options, modules),
-      commits,
-      clockReading: () => stampOfMs(clock.wallMs()),
-    });
-    this.put = (write) => commits.put(write);
-    this.close = () => commits.close();
   }
 
   static async open(opts: ReplicaOptions = {}, disk = new MemoryDisk()): Promise<ReplicaBench> {
-    return new ReplicaBench(disk, await disk.open(), opts);
+    const bench = new ReplicaBench(disk);
+    bench.#parts = await bench.#open({ ...DEFAULTS, ...opts });
+    return bench;
+  }
+
+  async #open(options: typeof DEFAULTS): Promise<Parts> {
+    const { telemetry, disk } = this;
+    const storage = await disk.open();
+    const clock = this.time.clock();
+    const cache = new RecordCache(options);
+    const quarantine = new Quarantine({ cache, telemetry });
+    const stored = new StoredRecords({ storage, quarantine });
+    const onStorageError = (error: unknown): void => void this.storageErrors.push(error);
+    const recover = async (): Promise<void> => {
+      if (this.failRecovery !== undefined) throw this.failRecovery;
+      await storage.reopen();
+      cache.clear();
+      this.recoveries += 1;
+    };
+    const common = { cache, clock, quarantine, storage, stored, telemetry, onStorageError };
+    const space = await SpaceWatch.open(options, { ...common, recover });
+    const commits = new CommitQueue(options, { ...common, space });
+    const reads = new ReadQueue(options, common);
+    const clockReading = (): Stamp => stampOfMs(clock.wallMs());
+    return { quarantine, space, commits, replica: new Replica({ reads, commits, clockReading }) };
+  }
+
+  get #running(): Parts {
+    if (this.#parts === undefined) throw new Error("the bench is not open");
+    return this.#parts;
+  }
+
+  get replica(): PeerHandler {
+    return this.#running.replica;
+  }
+
+  get space(): SpaceWatch {
+    return this.#running.space;
+  }
+
+  get quarantine(): Quarantine {
+    return this.#running.quarantine;
+  }
+
+  put(write: StorageWrite): Promise<void> {
+    return this.#running.commits.put(write);
+  }
+
+  /** What a quorum of peers holds. */
+  prove(key: string, record: KvRecord | undefined): Answer<"applied">[] {
+    const answers: Answer<"applied">[] = [];
+    const proof = { key: addressOf(key), record };
+    this.#running.commits.prove(proof, this.time.now() + LONG_MS, (a) => answers.push(a));
+    return answers;
+  }
+
+  close(): Promise<boolean> {
+    return this.#running.commits.close();
   }
 
   /** Asks for a write; what is answered is collected. */
