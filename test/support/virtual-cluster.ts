@@ -216,6 +216,10 @@ export class VirtualNode {
     this.clock = cluster.time.clock({ wallOffsetMs });
   }
 
+  get readOnly(): boolean {
+    return this.#running.readOnly;
+  }
+
   get operations(): Node["operations"] {
     return this.#running.operations;
   }
