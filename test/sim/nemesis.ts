@@ -11,6 +11,10 @@ const DRIFT_MAX = 0.2;
 const DRIFT_TURN_MS = 50;
 /** First byte of a record's address on a disk. */
 const KIND_RECORD = 0x72;
+/** What a full disk may still have room for. */
+const DISK_FREE_BYTES_MAX = 2_000;
+/** Of a disk with room again. */
+export const DISK_BYTES = 2 ** 50;
 const SLOW_LINK_MS_MAX = 200;
 const SLOW_DISK_MS_MAX = 150;
 
@@ -145,15 +149,24 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
   "io-error"({ rng, machine }) {
     if (machine.isReady) machine.disk.fail("batch", { applied: rng.fraction() < 0.5 });
   },
-  "disk-full"({ machine, later }) {
+  /** It breaks, which ends the process, or it fills, which must not. */
+  "disk-full"({ rng, machine, later }) {
     const { disk } = machine;
-    disk.fail("batch", { times: Number.POSITIVE_INFINITY });
-    later(() => disk.fail("batch", { times: 0 }));
+    if (rng.fraction() < 0.5) {
+      disk.fail("batch", { times: Number.POSITIVE_INFINITY });
+      later(() => disk.fail("batch", { times: 0 }));
+      return;
+    }
+    disk.capacityBytes -= disk.freeBytes - rng.below(DISK_FREE_BYTES_MAX);
+    later(() => {
+      disk.capacityBytes = DISK_BYTES;
+    });
   },
   "bit-rot"({ world, rng }) {
     const rotting = world.machines[0];
     // One disk may lose data only where another one has to hold it too.
-    if (rotting === undefined || world.scenario.w < 2) return;
+    const { w, weakShare } = world.scenario;
+    if (rotting === undefined || world.disksSwapped || w < 2 || weakShare > 0) return;
     const records = rotting.disk.entries().filter(([key]) => key[0] === KIND_RECORD);
     const [key, value] = records[rng.below(Math.max(1, records.length))] ?? [];
     if (key === undefined || value === undefined) return;
