@@ -1,5 +1,6 @@
 import type { Answer } from "../core/answer.ts";
 import { KvError } from "../core/errors.ts";
+import type { Stamp } from "../core/hlc.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { ReadAnswer } from "../core/messages/answer.ts";
 import type { Witness } from "../core/quorum/learn-quorum.ts";
@@ -34,15 +35,15 @@ export async function confirmKnown(
   const { stamp } = newest.write;
   const holders = same.filter(({ write }) => write.stamp === stamp).map(({ node }) => node);
   modules.telemetry.metrics.knownWrites.with().add();
-  const record = await recordOfAny(plan, holders, modules);
-  const acked = await replicate(plan, order, { record, purpose: "repair" }, modules);
+  const record = await recordOfAny(plan, { stamp, holders }, modules);
+  const acked = await replicate(plan, order, { record, stamp, purpose: "repair" }, modules);
   return { version: { stamp, writeId }, acked };
 }
 
 /** The record of any of the replicas that know the write. */
 async function recordOfAny(
   plan: WritePlan,
-  holders: readonly NodeId[],
+  { stamp, holders }: { readonly stamp: Stamp; readonly holders: readonly NodeId[] },
   modules: ReplicateModules,
 ): Promise<KvRecord> {
   const { key, deadline } = plan;
@@ -75,6 +76,7 @@ async function recordOfAny(
     outcome: "unknown",
     needed: 1,
     acked: 0,
+    stamp,
     detail: "a replica knows this write, but its record could not be fetched",
   });
 }

@@ -29,6 +29,13 @@ export interface ReplicateModules extends RoundModules {
   readonly spareDelayMs: number;
 }
 
+export interface Replicated {
+  readonly record: KvRecord;
+  /** Of the write at hand; the record may hold a newer version that superseded it. */
+  readonly stamp: Stamp;
+  readonly purpose: ReplicaWrite["purpose"];
+}
+
 /**
  * Sends the record to all N, in this order, and waits for W durable acknowledgements.
  *
@@ -39,7 +46,7 @@ export interface ReplicateModules extends RoundModules {
 export async function replicate(
   plan: WritePlan,
   order: readonly NodeId[],
-  { record, purpose }: { record: KvRecord; purpose: ReplicaWrite["purpose"] },
+  { record, stamp, purpose }: Replicated,
   modules: ReplicateModules,
 ): Promise<number> {
   const { key, deadline, durability, w } = plan;
@@ -68,7 +75,7 @@ export async function replicate(
     needed: w,
     acked: quorum.acked,
     lacksSpace: quorum.lacksSpace,
-    stamp: record.stamp,
+    stamp,
     detail: `${quorum.acked} of the ${w} replicas that must acknowledge did${when(end)}`,
   });
 }

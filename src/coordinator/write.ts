@@ -51,7 +51,7 @@ export async function write(plan: WritePlan, modules: WriteModules): Promise<Wri
       plan.ttlSeconds === undefined ? undefined : msOfStamp(stamp) + plan.ttlSeconds * 1_000,
   };
   const record = encodeRecord(plan.key, version, recentOf(stamp, plan.identity));
-  const acked = await replicate(plan, order, { record, purpose: "client" }, modules);
+  const acked = await replicate(plan, order, { record, stamp, purpose: "client" }, modules);
   return { version: { stamp, writeId }, acked };
 }
 

@@ -95,9 +95,7 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
           return end("unknown", undefined);
         }
         sometimes.note(`error ${error.code}`);
-        // A retry may be told that of the newer version whose record carries the write.
-        const stamp = plan.attempt === 1 ? error.data.stamp : undefined;
-        end(error.outcome, { identity: undefined, stamp });
+        end(error.outcome, { identity: undefined, stamp: error.data.stamp });
       },
     );
   });

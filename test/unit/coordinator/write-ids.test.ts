@@ -143,6 +143,16 @@ describe("a retry of a write whose first attempt is in doubt (N=3 R=W=2)", () =>
   });
 });
 
+test("a retry that fails speaks of its own write's stamp, not of the newer one that superseded it", async () => {
+  const cluster = await VirtualCluster.open();
+  const first = await cluster.run(cluster.node(1).put("k", "mine", { writeId }));
+  await cluster.run(cluster.node(1).put("k", "newer"));
+  cluster.fate = ({ leg }) =>
+    leg === "request" && cluster.requests.at(-1)?.kind === "repair" ? [] : [LATENCY_MS];
+  const retry = cluster.node(2).put("k", "mine", { writeId, attempt: 2, timeoutMs: 200 });
+  expect((await cluster.errorOf(retry)).data.stamp).toBe(first.version.stamp);
+});
+
 describe("a write id that stands for other content", () => {
   test.each([
     ["another value", { content: contentOf("other") }],
