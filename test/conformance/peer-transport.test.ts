@@ -144,11 +144,11 @@ describe("a connection is refused, and the dialler's peerState says why", () => 
     const { members, two } = await pair();
     await using _two = await openPeer(two, members);
     using raw = await RawDialler.open(two.address);
-    const headers = { ...introduction(ONE, TWO, members), "kv-peer-version": "2" };
+    const headers = { ...introduction(ONE, TWO, members), "kv-peer-version": "1" };
     const { status, headers: said } = await raw.offer(headers);
     expect(status).toBe(403);
     expect(decodeURIComponent(said.get("kv-peer-refusal") ?? "")).toBe(
-      "protocol version 2 is not 1",
+      "protocol version 1 is not 2",
     );
   });
 
