@@ -5,6 +5,7 @@ export interface ClusterStatus {
   readonly clusterId: string;
   readonly node: string;
   readonly version: string;
+  /** `ready`, `read-only` (its disk is nearly full) or `draining`; a newer node may know more. */
   readonly state: string;
   readonly epoch: number;
   readonly epochHash: string;

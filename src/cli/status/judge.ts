@@ -9,6 +9,7 @@ export function judge(reports: readonly EndpointReport[]): Health {
     ...reports.flatMap(endpointProblems),
     ...statuses.flatMap((status) => memberProblems(status)),
     ...clockProblems(statuses),
+    ...statuses.flatMap((status) => spaceProblems(status)),
     ...disagreements(statuses),
   ];
   if (first === undefined) {
@@ -89,6 +90,16 @@ function differingClocks(
       advice: `Find out which of the two is wrong and set it right; more than ${clockOffsetMaxMs} ms from most members keep a node from coordinating.`,
     };
   });
+}
+
+function spaceProblems({ node, state }: ClusterStatus): Problem[] {
+  if (state !== "read-only") return [];
+  return [
+    {
+      what: `the disk of ${node} is nearly full: it takes no writes of clients`,
+      advice: `Free some space on the disk that holds the data of ${node}; it takes writes again by itself. Reads and repairs go on.`,
+    },
+  ];
 }
 
 /** Facts that all members of one cluster share. */

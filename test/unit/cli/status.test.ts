@@ -55,6 +55,14 @@ describe("the verdict", () => {
     ]);
   });
 
+  test("a node whose disk is nearly full is a problem, though it is ready", () => {
+    const { verdict, problems } = judge([report("n1", { state: "read-only" }), report("n2")]);
+    expect(verdict).toBe("unhealthy");
+    expect(problems.map(({ what }) => what)).toEqual([
+      "the disk of n1 is nearly full: it takes no writes of clients",
+    ]);
+  });
+
   test("a suspect member is a problem that says what becomes of requests", () => {
     const members = statusOf("n1").members.map((member) =>
       member.id === "n3" ? { ...member, state: "suspect", reason: "it is silent" } : member,
