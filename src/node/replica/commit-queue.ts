@@ -216,10 +216,13 @@ export class CommitQueue {
     }
     if (uncached.length === 0) return merged;
     const olds = await stored.getMany(uncached.map(({ key }) => key));
+    const failed = olds.filter((old) => old.kind === "failed");
+    if (failed[0] !== undefined) {
+      telemetry.log.error({ err: failed[0].error, keys: failed.length }, "storage read failed");
+    }
     for (const [i, commit] of uncached.entries()) {
       const old = olds[i];
       if (old === undefined || old.kind === "failed") {
-        telemetry.log.error({ err: old?.error }, "an old record cannot be read");
         for (const { onAnswer } of commit.writers) onAnswer(DOUBT);
       } else {
         commit.merge(old);

@@ -62,6 +62,32 @@ describe("the actor of a directory", () => {
     }
   });
 
+  test("is renewed on demand, durably: whatever ends the run, no later one is an earlier one", async () => {
+    for (const how of ["close", "kill", "losePower"] as const) {
+      const disk = new MemoryDisk();
+      const first = await open(disk);
+      const seen = new Set([first.directory.actor]);
+      await first.directory.renew();
+      seen.add(first.directory.actor);
+      const renewed = first.directory.actor;
+      await first.end(how);
+      const next = await open(disk);
+      expect(seen.size).toBe(2);
+      expect(next.directory.actor.slice(0, 16)).toBe(renewed.slice(0, 16));
+      expect(next.directory.actor === renewed).toBe(how === "close");
+      expect(next.directory.actor >= renewed).toBe(true);
+    }
+  });
+
+  test("that could not be stored is not renewed", async () => {
+    const disk = new MemoryDisk();
+    const { directory } = await open(disk);
+    const before = directory.actor;
+    disk.fail("batch", { kind: "no-space" });
+    await expect(directory.renew()).rejects.toMatchObject({ kind: "no-space" });
+    expect(directory.actor).toBe(before);
+  });
+
   test("stays over a clean stop after which the power went", async () => {
     const disk = new MemoryDisk();
     const first = await open(disk);
