@@ -117,8 +117,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/testing/memory-storage",
-          find: "this.#image.recover();",
-          replace: "this.#image = new DiskImage();",
+          find: "this.#created = true;",
+          replace: "this.#created = true; this.#image = new DiskImage();",
         },
       ],
     },
@@ -258,8 +258,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/node/replica/commit-queue",
-          find: 'const doubt = { kind: "unknown", reason: "storage-error" };',
-          replace: 'const doubt = { kind: "refused", reason: "stopping" };',
+          find: 'const DOUBT = { kind: "unknown", reason: "storage-error" };',
+          replace: 'const DOUBT = { kind: "refused", reason: "stopping" };',
         },
       ],
     },
