@@ -417,6 +417,30 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "full-disk-not-reopened",
+    {
+      breaks: "after a full disk writes are acknowledged behind the torn end of the log (I2)",
+      seeds: 300,
+      checkers: ["durability", "regular", "monotonic-reads", "write-order"],
+      edits: [{ file: "src/node/node", find: "await storage.reopen();", replace: "" }],
+    },
+  ],
+  [
+    "repair-from-one",
+    {
+      breaks: "a damaged record is replaced by what one other replica holds, be it older (I2, I3)",
+      seeds: 300,
+      checkers: ["durability", "regular", "monotonic-reads", "write-order"],
+      edits: [
+        {
+          file: "src/node/repair/proof",
+          find: "const needed = n - w + 1;",
+          replace: "const needed = 1;",
+        },
+      ],
+    },
+  ],
+  [
     "damaged-as-absent",
     {
       breaks: "a replica whose record is damaged says that it holds nothing (I3)",
