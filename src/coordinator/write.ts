@@ -9,6 +9,7 @@ import type { Version, VersionIdentity } from "../core/version/version.ts";
 import { BUGGIFY_PAUSE_MS } from "../ports/buggify.ts";
 import { sleep } from "../ports/clock.ts";
 import type { Stamps } from "../ports/stamps.ts";
+import { storageErrorKind } from "../ports/storage.ts";
 import { confirmKnown } from "./known-write.ts";
 import { replicate, when, writeFailure } from "./replicate.ts";
 import type { ReplicateModules, WritePlan } from "./replicate.ts";
@@ -70,6 +71,7 @@ async function mint(plan: WritePlan, { stamps }: WriteModules): Promise<Stamp> {
     needed: plan.w,
     acked: 0,
     detail: "this node could not store its clock's lease in time; nothing was sent to be written",
+    lacksSpace: storageErrorKind(cause) === "no-space",
     cause,
   });
 }

@@ -72,11 +72,29 @@ describe("a disk that fills (N=3 R=2 W=2)", () => {
     await cluster.connected();
     for (const node of cluster.nodes) fill(node, MiB - 1);
     await cluster.time.advance(1_100);
-    expect(await cluster.errorOf(n1.put("x", "v"))).toMatchObject({ outcome: "not-applied" });
+    expect(await cluster.errorOf(n1.put("x", "v"))).toMatchObject({
+      code: "no-space",
+      status: 507,
+      outcome: "not-applied",
+      retry: "after",
+    });
     expect(cluster.nodes.map(({ readOnly }) => readOnly)).toEqual([true, true, true]);
     expect(valueOf(await cluster.run(n3.get("k")))).toBe("v");
     expect(cluster.stored("k")).toEqual(["v", "v", "v"]);
     expect(cluster.stored("x")).toEqual([undefined, undefined, undefined]);
+  });
+
+  test("a node that cannot store its clock's lease refuses for lack of space, and is back by itself", async () => {
+    const cluster = await VirtualCluster.open({ options: OPTIONS });
+    const n1 = cluster.node(1);
+    fill(n1, 10);
+    await cluster.errorOf(n1.put("notices", "v", { w: 3, timeoutMs: 100 }));
+    await cluster.time.advance(500);
+    const error = await cluster.errorOf(n1.put("k", "v"));
+    expect(error).toMatchObject({ code: "no-space", status: 507, outcome: "not-applied" });
+    empty(n1);
+    await cluster.time.advance(2_000);
+    await cluster.run(n1.put("k", "v", { w: 3 }));
   });
 
   test("a node that had to open its directory anew mints as somebody new", async () => {

@@ -354,7 +354,7 @@ describe("damage", () => {
         expect(version?.content === undefined).toBe(!allowed || (flags & 1) === 1);
         seen[found.kind] += 1;
       },
-      2_000,
+      4_000,
     );
     expect(Math.min(seen.record, seen.damaged)).toBeGreaterThan(100);
   });
