@@ -209,11 +209,11 @@ describe("a peer is relied on", () => {
   });
 
   test("also after a pause of this node's own, in which nothing was heard of anybody", async () => {
-    const { answer, clock, connect, membership, time, transport } = bench();
+    const { answer, clock, connect, membership, sent, time, transport } = bench();
     membership.start(transport);
     connect(N2);
     answer(N2);
-    await time.advance(210);
+    await time.runUntil(() => sent.length === 2);
     clock.pause();
     await time.advance(60_000);
     clock.resume();
