@@ -222,6 +222,36 @@ describe("a peer is relied on", () => {
   });
 });
 
+describe("a peer that is somebody new", () => {
+  test("on a new connection is not judged by what it did on the old one", async () => {
+    const { answer, answersAfter, connect, lose, membership, time, transport } = bench();
+    membership.start(transport);
+    answersAfter.set(N2, 700);
+    connect(N2);
+    await time.advance(3_000);
+    expect(membership.view(N2).state).toMatchObject({ kind: "suspect" });
+    lose(N2);
+    answersAfter.delete(N2);
+    connect(N2);
+    answer(N2);
+    expect(membership.view(N2).state).toEqual({ kind: "connected" });
+  });
+
+  test("after a restart its clock is read anew", async () => {
+    const { answer, connect, membership, time, transport } = bench();
+    membership.start(transport);
+    connect(N2);
+    for (let i = 0; i < 5; i++) {
+      answer(N2, { wallMs: time.now() + 60_000 });
+      await time.advance(260);
+    }
+    expect(membership.view(N2).clockOffset?.offsetMs).toBeGreaterThan(59_000);
+    connect(N2);
+    answer(N2, { wallMs: time.now(), directory: { ...DIRECTORY, startEpoch: 2 } });
+    expect(membership.view(N2).clockOffset?.offsetMs).toBe(0);
+  });
+});
+
 describe("the order in which peers are asked", () => {
   function both() {
     const world = bench();
@@ -282,6 +312,14 @@ describe("the order in which peers are asked", () => {
 });
 
 describe("in a cluster", () => {
+  test("nodes that have stopped leave nothing behind that would still happen", async () => {
+    const cluster = await VirtualCluster.open();
+    for (const node of cluster.nodes) await cluster.run(node.stop());
+    let events = 0;
+    while (events < 100 && (await cluster.time.step())) events += 1;
+    expect(events).toBeLessThan(100);
+  });
+
   test("until it was greeted a peer is asked for nothing, and written to", async () => {
     const cluster = await VirtualCluster.open();
     const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
