@@ -1,14 +1,9 @@
 import type { Command } from "commander";
-import {
-  OPTIONS,
-  OPTION_NAMES,
-  addressText,
-  flagOf,
-  parseConfig,
-  variableOf,
-} from "../core/config.ts";
-import type { Config, OptionName, OptionTexts } from "../core/config.ts";
+import { OPTIONS, OPTION_NAMES, addressText, flagOf, variableOf } from "../core/config.ts";
+import type { Config, OptionName } from "../core/config.ts";
 import { KvError } from "../core/errors.ts";
+import { parseConfig } from "../core/parse-config.ts";
+import type { OptionTexts } from "../core/parse-config.ts";
 
 /** One flag for each row of the option table. */
 export function addOptionTable(command: Command): void {

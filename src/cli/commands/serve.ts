@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
-import type { OptionTexts } from "../../core/config.ts";
+import type { OptionTexts } from "../../core/parse-config.ts";
 import type { RunningNode } from "../../node/main.ts";
 import { EXIT } from "../exit-code.ts";
 import { fileError } from "../files.ts";

@@ -1,14 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  flagOf,
-  OPTION_NAMES,
-  OPTIONS,
-  parseConfig,
-  parsePeers,
-  variableOf,
-} from "../../../src/core/config.ts";
+import { flagOf, OPTION_NAMES, OPTIONS, parsePeers, variableOf } from "../../../src/core/config.ts";
 import type { Config, OptionName } from "../../../src/core/config.ts";
+import { parseConfig } from "../../../src/core/parse-config.ts";
 import { forAll } from "./support/for-all.ts";
 import { charOf, subsets } from "./support/arbitraries.ts";
 import { outcomeOf, thrownBy } from "./support/outcome.ts";

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { OPTIONS, OPTION_NAMES, parseConfig, variableOf } from "../../../src/core/config.ts";
+import { OPTIONS, OPTION_NAMES, variableOf } from "../../../src/core/config.ts";
+import { parseConfig } from "../../../src/core/parse-config.ts";
 import type { Config } from "../../../src/core/config.ts";
 
 // No container engine runs where these tests run, so the deployment files are held against each
