@@ -20,6 +20,7 @@ export default defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/jepsen-like/**/*.test.ts"],
+          globalSetup: ["test/support/leftovers.ts"],
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,

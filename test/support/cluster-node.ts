@@ -12,6 +12,9 @@ const STOP_TIMEOUT_MS = 15_000;
 const POLL_MS = 25;
 const LOG_TAIL = 4_000;
 
+/** Marks a node's processes as this process's own; {@link sweepLeftovers} ends those of a dead one. */
+export const OWNER_VARIABLE = "QUORATE_TEST_OWNER";
+
 /** Process groups that this process must not leave behind, however it ends. */
 const groups = new Set<number>();
 process.on("exit", () => {
@@ -29,6 +32,13 @@ export interface ClusterNodeOptions {
   /** Flags of `node` itself. */
   readonly execArgv: readonly string[];
   readonly logFile: string;
+}
+
+/** What one start may change. */
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Command before `node`, instead of the one that every start has. */
+  readonly wrap?: readonly string[];
 }
 
 export interface Ending {
@@ -67,8 +77,8 @@ export class ClusterNode {
     return this.#ended;
   }
 
-  start({ env = {} }: { env?: Readonly<Record<string, string>> } = {}): void {
-    const { wrap, execArgv, flags, logFile } = this.#options;
+  start({ env = {}, wrap = this.#options.wrap }: StartOptions = {}): void {
+    const { execArgv, flags, logFile } = this.#options;
     const [command = process.execPath, ...args] = [
       ...wrap,
       process.execPath,
@@ -82,7 +92,12 @@ export class ClusterNode {
     const child = spawn(command, args, {
       detached: true,
       stdio: ["ignore", log, log, "ipc"],
-      env: { ...withoutOptions(process.env), ...this.#options.env, ...env },
+      env: {
+        ...withoutOptions(process.env),
+        [OWNER_VARIABLE]: String(process.pid),
+        ...this.#options.env,
+        ...env,
+      },
     });
     closeSync(log);
     this.#child = child;
@@ -129,7 +144,7 @@ export class ClusterNode {
   }
 
   /** Stops what still runs, starts anew on the same directory and ports, waits until it is ready. */
-  async restart(options: { env?: Readonly<Record<string, string>> } = {}): Promise<void> {
+  async restart(options: StartOptions = {}): Promise<void> {
     // One that was killed a moment ago still has to end; one that runs is asked to.
     await this.stop();
     this.start(options);

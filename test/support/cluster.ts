@@ -21,6 +21,10 @@ export interface ClusterOptions {
   readonly wrap?: (id: string) => readonly string[];
   /** Flags of `node` itself. */
   readonly execArgv?: readonly string[];
+  /** Where a node listens, instead of loopback. */
+  readonly host?: (id: string) => string;
+  /** Where a node keeps its data, instead of the cluster's folder. */
+  readonly data?: (id: string) => string | undefined;
 }
 
 export interface Cluster extends AsyncDisposable {
@@ -61,10 +65,13 @@ async function planNodes(folder: string, options: ClusterOptions): Promise<reado
   const ids = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
   const ports = await freePorts(2 * options.nodes);
   const addresses = new Map(
-    ids.map((id, index) => [
-      id,
-      { client: `127.0.0.1:${ports[2 * index]}`, peer: `127.0.0.1:${ports[2 * index + 1]}` },
-    ]),
+    ids.map((id, index) => {
+      const host = options.host?.(id) ?? "127.0.0.1";
+      return [
+        id,
+        { client: `${host}:${ports[2 * index]}`, peer: `${host}:${ports[2 * index + 1]}` },
+      ];
+    }),
   );
   const peers = [...addresses].map(([id, { peer }]) => `${id}=${peer}`).join(",");
   const secret = randomBytes(16).toString("hex");
@@ -74,7 +81,7 @@ async function planNodes(folder: string, options: ClusterOptions): Promise<reado
       listen: client,
       peerListen: peer,
       peers,
-      data: join(folder, id),
+      data: options.data?.(id) ?? join(folder, id),
       clusterId: "test",
       ...options.nodeOptions,
     };
@@ -93,13 +100,19 @@ async function planNodes(folder: string, options: ClusterOptions): Promise<reado
   });
 }
 
+/** What a node says of the members of its cluster, by id. */
+export async function memberStates({ url }: ClusterNode): Promise<ReadonlyMap<string, string>> {
+  const response = await fetch(`${url}/v1/cluster`);
+  const { members } = (await response.json()) as { members: { id: string; state: string }[] };
+  return new Map(members.map(({ id, state }) => [id, state]));
+}
+
 /** Polls /v1/cluster until no member is unreachable. */
-async function waitConnected(node: ClusterNode): Promise<void> {
+export async function waitConnected(node: ClusterNode): Promise<void> {
   const deadline = performance.now() + CONNECTED_TIMEOUT_MS;
   for (;;) {
-    const response = await fetch(`${node.url}/v1/cluster`);
-    const { members } = (await response.json()) as { members: { id: string; state: string }[] };
-    const missing = members.filter(({ state }) => state === "unreachable").map(({ id }) => id);
+    const states = await memberStates(node);
+    const missing = [...states].filter(([, state]) => state === "unreachable").map(([id]) => id);
     if (missing.length === 0) return;
     if (performance.now() > deadline) {
       throw new Error(

@@ -13,11 +13,7 @@ const PORT_TRIES_MAX = 3;
 const POLL_MS = 10;
 const POLLS_MAX = 1_000;
 
-/** Debian installs nginx where only root's PATH looks. */
-const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/local/sbin`;
-
 export function needsNginx(): boolean {
-  process.env["PATH"] = PATH;
   return needs(PROGRAM);
 }
 
@@ -65,7 +61,7 @@ async function startOn(port: number, options: NginxOptions): Promise<Nginx> {
   const child = spawn(
     PROGRAM,
     ["-p", `${directory}/`, "-c", "nginx.conf", "-e", "stderr", "-g", "daemon off;"],
-    { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, PATH } },
+    { stdio: ["ignore", "ignore", "pipe"] },
   );
   let ended = false;
   let words = "";
