@@ -19,7 +19,8 @@ export interface Answer {
 }
 
 /** `hang`: never answer. `reset`: close the connection instead of answering. */
-export type Behaviour = Answer | "hang" | "reset" | Promise<Answer>;
+export type Behaviour = Fate | Promise<Fate>;
+type Fate = Answer | "hang" | "reset";
 
 export interface StubNode {
   /** `host:port` */
@@ -65,7 +66,7 @@ async function receive(request: IncomingMessage, node: string): Promise<Delivery
   };
 }
 
-function reply(response: ServerResponse, behaviour: Answer | "hang" | "reset"): void {
+function reply(response: ServerResponse, behaviour: Fate): void {
   if (behaviour === "hang") return;
   if (behaviour === "reset") {
     response.socket?.destroy();
