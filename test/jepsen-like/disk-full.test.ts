@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { KvClient } from "../../src/client/client.ts";
+import { OPTION_NAMES } from "../../src/core/config.ts";
+import { startCluster } from "../support/cluster.ts";
+import type { ClusterNode } from "../support/cluster-node.ts";
+import { waitFor } from "../support/real-kv.ts";
+import { Supervisor } from "../support/supervisor.ts";
+import { needsSmallDisks, SmallDisk } from "./nemesis/small-disk.ts";
+import { Journal, violations } from "./workload/journal.ts";
+import { keysNamed, Load, preload, readAll } from "./workload/load.ts";
+
+const MiB = 1024 * 1024;
+/** Room for LevelDB's log and tables of this little data, several times over. */
+const DISK_MEBIBYTES = 64;
+const CLIENTS = 24;
+const KEYS = keysNamed("disk-full", 200);
+const VALUE_BYTES = 1_000;
+/** Operations with a full disk, and again with room on it. */
+const SUCCESSES = 3_000;
+
+interface Scenario {
+  readonly name: string;
+  /** The node's watermark: below it, it takes no client's write. */
+  readonly diskFreeBytesMin: number;
+  /** What the ballast leaves. */
+  readonly leaveBytes: number;
+}
+
+const SCENARIOS: readonly Scenario[] = [
+  { name: "below the watermark", diskFreeBytesMin: 16 * MiB, leaveBytes: 8 * MiB },
+  { name: "to the last byte", diskFreeBytesMin: 0, leaveBytes: 0 },
+];
+
+describe.skipIf(!needsSmallDisks())("the disk of one node is full", () => {
+  test.each(SCENARIOS)(
+    "$name: puts go elsewhere or are 507, reads go on, the node comes back by itself, nothing acknowledged is lost (N=3 R=W=2)",
+    async ({ diskFreeBytesMin, leaveBytes }) => {
+      using disk = new SmallDisk({ mebibytes: DISK_MEBIBYTES });
+      await using cluster = await startCluster({
+        nodes: 3,
+        data: (id) => (id === "n3" ? disk.data : undefined),
+        nodeOptions: optionIfKnown("diskFreeBytesMin", diskFreeBytesMin),
+      });
+      const { urls } = cluster;
+      const { n1, n3 } = cluster.nodes;
+      if (n1 === undefined || n3 === undefined) throw new Error("three nodes");
+      const journal = new Journal();
+      const load = { urls, clients: CLIENTS, keys: KEYS, valueBytes: VALUE_BYTES, getShare: 0.5 };
+      await preload(load, journal);
+      await using supervisor = new Supervisor(n3);
+
+      disk.fill({ leaveBytes });
+      {
+        await using running = new Load(load, journal);
+        await running.succeed(SUCCESSES);
+      }
+      const refusals = new Set(
+        journal.errors.map(
+          ({ kind, node, error }) =>
+            `${kind} at ${node === n3.url ? "n3" : "another"}: ${error?.code}, ${error?.outcome}, ${error?.retry}`,
+        ),
+      );
+      const ofThree = await putAt(n1, { w: 3 });
+
+      disk.free();
+      await waitFor("n3 to take writes again", async () =>
+        (await putAt(n3, { w: 3 })) === undefined ? true : undefined,
+      );
+      {
+        await using running = new Load({ ...load, allShare: 1 }, journal);
+        await running.succeed(SUCCESSES);
+      }
+      await supervisor[Symbol.asyncDispose]();
+      await n3.kill();
+      await n3.restart();
+      await readAll({ urls: [n3.url], keys: KEYS, r: 1 }, journal);
+      await readAll({ urls, keys: KEYS }, journal);
+
+      expect(violations(journal.findings())).toEqual([]);
+      refusals.delete("put at n3: no-space, not-applied, after");
+      expect([...refusals]).toEqual([]);
+      // Refused before it was sent to anybody, or applied by the two that have room.
+      expect(["no-space", "write-unknown"]).toContain(ofThree);
+      expect(supervisor.endings).toEqual([]);
+    },
+  );
+});
+
+/** @returns the code of the error. */
+async function putAt(node: ClusterNode, { w }: { w: number }): Promise<string | undefined> {
+  await using client = new KvClient({ endpoints: [node.url], attemptsMax: 1 });
+  const error = await client.put("probe", "value", { w }).catch((reason: unknown) => reason);
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}
+
+function optionIfKnown(name: string, value: number): Readonly<Record<string, string>> {
+  return OPTION_NAMES.some((known) => known === name) ? { [name]: String(value) } : {};
+}
