@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -18,6 +18,7 @@ export function networkName(owner: number): string {
 
 /** Vitest calls it once before the suites: ends and removes what runs that died have left behind. */
 export function setup(): void {
+  if (!existsSync("/proc/self/mounts")) return;
   for (const pid of readdirSync("/proc").map(Number)) {
     if (isDead(ownerOf(pid))) attempt(() => process.kill(pid, "SIGKILL"));
   }
@@ -32,8 +33,7 @@ export function setup(): void {
 
 /** Unmounts what is mounted below it first: the image of a mounted file system must stay. */
 export function removeDiskFolder(folder: string): void {
-  const mounts = mountsBelow(folder);
-  for (const path of mounts) attempt(() => run("umount", "--lazy", path));
+  for (const path of mountsBelow(folder)) attempt(() => run("umount", "--lazy", path));
   rmSync(folder, { recursive: true, force: true });
 }
 
