@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
+import { buildOf } from "../support/build-of.ts";
 import { startCluster } from "../support/cluster.ts";
 import { needs } from "../support/needs.ts";
 
@@ -13,9 +12,6 @@ const OFFSETS = new Map([
   ["n2", "+0s"],
   ["n3", "-60s"],
 ]);
-const REGISTER_MUTANT = pathToFileURL(
-  join(import.meta.dirname, "../support/mutants/register.mjs"),
-).href;
 
 /** libfaketime moves the wall clock that a process sees and leaves its monotonic clock alone. */
 function skewed(offset: string): Record<string, string> {
@@ -36,14 +32,15 @@ function skewed(offset: string): Record<string, string> {
  * @returns how many reads found another value than the one acknowledged last.
  */
 async function reorderedWrites(mutant: string | undefined): Promise<number> {
+  const { execArgv, env } = buildOf(mutant);
   const cluster = await startCluster({
     nodes: 3,
-    execArgv: mutant === undefined ? [] : ["--import", REGISTER_MUTANT],
+    execArgv,
     nodeEnv: (id) => ({
       ...skewed(OFFSETS.get(id) ?? "+0s"),
       // Or all three would refuse: each differs from the two others.
       KV_CLOCK_OFFSET_MAX_MS: "86400000",
-      ...(mutant === undefined ? {} : { KV_MUTANT: mutant }),
+      ...env,
     }),
   });
   const clients = Object.values(cluster.nodes).map(

@@ -1,6 +1,5 @@
-import { pathToFileURL } from "node:url";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { buildOf } from "../support/build-of.ts";
 import { startCluster } from "../support/cluster.ts";
 import { cutPower, LoopDisk, needsLoopDisks } from "./nemesis/loop-disk.ts";
 import { Journal, violations } from "./workload/journal.ts";
@@ -11,9 +10,6 @@ const ROUNDS = 3;
 /** Of each round, before the power goes. */
 const ACKNOWLEDGED = 3_000;
 const KEYS = keysNamed("power-cut", 200);
-const REGISTER_MUTANT = pathToFileURL(
-  join(import.meta.dirname, "../support/mutants/register.mjs"),
-).href;
 
 /** @returns the promises that were broken by cutting the power of all nodes under load, every round. */
 async function loseThePower(rounds: number, mutant?: string): Promise<readonly string[]> {
@@ -21,13 +17,12 @@ async function loseThePower(rounds: number, mutant?: string): Promise<readonly s
   using n2 = new LoopDisk();
   using n3 = new LoopDisk();
   const disks = new Map(Object.entries({ n1, n2, n3 }));
+  const { execArgv, env } = buildOf(mutant);
   await using cluster = await startCluster({
     nodes: 3,
     data: (id) => disks.get(id)?.data,
-    ...(mutant !== undefined && {
-      execArgv: ["--import", REGISTER_MUTANT],
-      nodeEnv: () => ({ KV_MUTANT: mutant }),
-    }),
+    execArgv,
+    nodeEnv: () => env,
   });
   const { urls } = cluster;
   const machines = Object.values(cluster.nodes).map((node) => {
