@@ -57,6 +57,8 @@ interface OperationFacts {
   readonly op: "read" | "write" | "delete";
   readonly mode: Mode;
   readonly request: { readonly timeoutMs: number | undefined };
+  /** What is known of the whole write when this attempt is refused before any work. */
+  readonly refused: Outcome;
 }
 
 /** Coordinates client operations over the preference list of their key, on any node. */
@@ -80,8 +82,8 @@ export class Coordinator implements Operations {
   async read(request: ReadRequest): Promise<ReadResult> {
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
-    return this.#within({ op: "read", mode: properties.mode, request }, async (deadline) => {
-      this.#modules.checkClock("not-applied");
+    const facts = { op: "read", mode: properties.mode, request, refused: "not-applied" } as const;
+    return this.#within(facts, async (deadline) => {
       const model = mergeModel(properties.mode);
       const { w, readRepair } = properties;
       const plan = { key, preferenceList, r, w, model, readRepair, deadline };
@@ -105,8 +107,8 @@ export class Coordinator implements Operations {
       );
     }
     const op = content === undefined ? "delete" : "write";
-    return this.#within({ op, mode: properties.mode, request }, async (deadline) => {
-      this.#modules.checkClock(request.attempt === 1 ? "not-applied" : "unknown");
+    const refused = request.attempt === 1 ? "not-applied" : "unknown";
+    return this.#within({ op, mode: properties.mode, request, refused }, async (deadline) => {
       const ttlSeconds =
         content === undefined ? undefined : (request.ttlSeconds ?? properties.ttlSeconds);
       const writeId = request.writeId ?? this.#mintWriteId();
@@ -153,7 +155,7 @@ export class Coordinator implements Operations {
 
   /** Admits the operation, gives it its deadline and counts how it ended. */
   async #within<T>(
-    { op, mode, request }: OperationFacts,
+    { op, mode, request, refused }: OperationFacts,
     operation: (deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     const { clock, telemetry } = this.#modules;
@@ -166,6 +168,7 @@ export class Coordinator implements Operations {
     if (this.#inflight >= operationsMax) {
       metrics.refused.with("operationsMax").add();
       throw new KvError("overloaded", `${this.#inflight} operations are in flight on this node`, {
+        outcome: refused,
         retryAfterMs: OVERLOAD_RETRY_AFTER_MS,
       });
     }
@@ -174,6 +177,7 @@ export class Coordinator implements Operations {
     this.#inflight += 1;
     let result = "internal";
     try {
+      this.#modules.checkClock(refused);
       const value = await operation(deadline);
       result = "ok";
       return value;

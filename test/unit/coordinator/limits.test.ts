@@ -142,8 +142,10 @@ describe("operationsMax", () => {
       expect(error).toMatchObject({ code: "overloaded", status: 429, outcome: "not-applied" });
       expect(error.data.retryAfterMs).toBeGreaterThan(0);
     }
+    const again = await failureOf(node.put("c", "v", { attempt: 2 }));
+    expect(again).toMatchObject({ code: "overloaded", status: 429, outcome: "unknown" });
     expect(cluster.requests.length).toBe(sent);
-    expect(node.telemetry.count("refused", "operationsMax")).toBe(3);
+    expect(node.telemetry.count("refused", "operationsMax")).toBe(4);
     await cluster.run(Promise.all(running));
     expect((await cluster.run(node.get("b"))).version).toBeDefined();
     expect(node.telemetry.gauge("inflightRequests")).toBe(0);
