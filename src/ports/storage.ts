@@ -37,6 +37,27 @@ export function storageErrorKind(error: unknown): StorageErrorKind {
   return error instanceof StorageError ? error.kind : "io";
 }
 
+/** What lies between two keys, both left out. */
+export interface ScanRange {
+  readonly after: Uint8Array;
+  readonly before: Uint8Array;
+}
+
+export interface ScanBounds {
+  readonly entriesMax: number;
+  /** Of keys and values together; the last entry of a page may exceed it, so there is at least one. */
+  readonly bytesMax: number;
+}
+
+export interface StoragePage {
+  /** In key order, from the beginning of the range. */
+  readonly entries: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[];
+  /** True: nothing of the range comes after the last entry. False: perhaps. */
+  readonly ended: boolean;
+  /** Something within the page could not be read and was passed over: what is missing may be there. */
+  readonly damaged: boolean;
+}
+
 /**
  * One ordered map of bytes to bytes. Keys and values handed in must not change afterwards; what is
  * handed out belongs to the caller. Every rejection is a {@link StorageError}.
@@ -52,6 +73,8 @@ export interface Storage {
    * stored for one key rejects the whole call, and so may damage to its neighbours.
    */
   getMany(keys: readonly Uint8Array[]): Promise<readonly (Uint8Array | undefined)[]>;
+  /** The first entries of a range. Only a page is held in memory, however large the range. */
+  scan(range: ScanRange, bounds: ScanBounds): Promise<StoragePage>;
   /** All or nothing, also across a crash. Of two writes of one key the later wins. */
   batch(writes: readonly StorageWrite[], options: BatchOptions): Promise<void>;
   space(): Promise<StorageSpace>;

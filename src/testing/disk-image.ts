@@ -61,6 +61,13 @@ export class DiskImage {
     return ids.map((id) => [latin1(id), this.#visible.get(id) ?? latin1("")]);
   }
 
+  /** The keys between two others, in byte order. */
+  keysBetween(after: Uint8Array, before: Uint8Array): readonly Uint8Array[] {
+    const [first, last] = [latin1Text(after), latin1Text(before)];
+    const ids = [...this.#visible.keys()].filter((id) => id > first && id < last);
+    return ids.toSorted((a, b) => (a < b ? -1 : 1)).map((id) => latin1(id));
+  }
+
   /** Into the current log file, where a restart finds it; readers do not see it yet. */
   append(writes: readonly StorageWrite[]): LogEntry {
     const entry = {

@@ -3,8 +3,11 @@ import { KvError } from "../core/errors.ts";
 import { StorageError } from "../ports/storage.ts";
 import type {
   BatchOptions,
+  ScanBounds,
+  ScanRange,
   Storage,
   StorageErrorKind,
+  StoragePage,
   StorageSpace,
   StorageWrite,
 } from "../ports/storage.ts";
@@ -175,6 +178,26 @@ export class MemoryStorage implements Storage {
       const values = keys.map((key) => this.#image.get(key));
       await this.#pause("handOver");
       return values.map((value) => (value === undefined ? undefined : copyBytes(value)));
+    });
+  }
+
+  scan({ after, before }: ScanRange, { entriesMax, bytesMax }: ScanBounds): Promise<StoragePage> {
+    return this.#call("getMany", false, async (fault) => {
+      await this.#pause("getMany");
+      if (fault !== undefined) throw injected(fault, "the read failed");
+      const keys = this.#image.keysBetween(after, before);
+      const readable = keys.filter((key) => this.#image.isReadable(key));
+      const entries: { key: Uint8Array; value: Uint8Array }[] = [];
+      let bytes = 0;
+      for (const key of readable) {
+        if (entries.length >= entriesMax || bytes > bytesMax) break;
+        const value = copyBytes(this.#image.get(key) ?? new Uint8Array(0));
+        entries.push({ key, value });
+        bytes += key.byteLength + value.byteLength;
+      }
+      await this.#pause("handOver");
+      const damaged = readable.length < keys.length;
+      return { entries, ended: entries.length === readable.length, damaged };
     });
   }
 

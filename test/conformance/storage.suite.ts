@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { hex, utf8 } from "../../src/core/bytes.ts";
-import type { Storage, StorageWrite } from "../../src/ports/storage.ts";
+import { hex, utf8, utf8Text } from "../../src/core/bytes.ts";
+import type { ScanBounds, Storage, StorageWrite } from "../../src/ports/storage.ts";
 
 /** A place for one storage, which outlives every opening of it. */
 export interface StorageHome {
@@ -12,6 +12,7 @@ export interface StorageHome {
 
 const MiB = 1024 * 1024;
 const CLOSED = { name: "StorageError", kind: "io" };
+const SYNC = { sync: true };
 
 /** The contract of Storage. */
 export function storageSuite(name: string, makeHome: () => Promise<StorageHome>): void {
@@ -37,6 +38,20 @@ export function storageSuite(name: string, makeHome: () => Promise<StorageHome>)
     async function textOf(key: Uint8Array): Promise<string | undefined> {
       const [value] = await storage.getMany([key]);
       return value === undefined ? undefined : hex(value);
+    }
+
+    /** The pages of a range as texts. */
+    async function scanned(from: string, to: string, bounds: ScanBounds): Promise<string[]> {
+      const pages: string[] = [];
+      let after = utf8(from);
+      for (;;) {
+        const page = await storage.scan({ after, before: utf8(to) }, bounds);
+        const texts = page.entries.map(({ key, value }) => `${utf8Text(key)}=${utf8Text(value)}`);
+        pages.push(texts.join() + (page.ended ? " (ended)" : ""));
+        const last = page.entries.at(-1)?.key;
+        if (page.ended || last === undefined) return pages;
+        after = last;
+      }
     }
 
     test("getMany answers in the order of its keys, undefined for what is not there", async () => {
@@ -196,6 +211,39 @@ export function storageSuite(name: string, makeHome: () => Promise<StorageHome>)
       );
     });
 
+    test("a scan gives a range in byte order, without its ends, page by page", async () => {
+      const keys = ["a", "b", "ba", "bb", "c", "ca", "d"];
+      await storage.batch(keys.map((key) => entry(key, `value of ${key}`)).toReversed(), SYNC);
+      expect(await scanned("a", "d", { entriesMax: 100, bytesMax: MiB })).toEqual([
+        "b=value of b,ba=value of ba,bb=value of bb,c=value of c,ca=value of ca (ended)",
+      ]);
+      expect(await scanned("a", "d", { entriesMax: 2, bytesMax: MiB })).toEqual([
+        "b=value of b,ba=value of ba",
+        "bb=value of bb,c=value of c",
+        "ca=value of ca (ended)",
+      ]);
+      expect(await scanned("ca", "d", { entriesMax: 2, bytesMax: MiB })).toEqual([" (ended)"]);
+    });
+
+    test("a page is bounded in bytes and holds at least one entry", async () => {
+      const large = (key: string) => ({ key: utf8(key), value: pattern(10_000) });
+      await storage.batch(["a", "b", "c", "d"].map(large), SYNC);
+      const range = { after: utf8("0"), before: utf8("z") };
+      const one = await storage.scan(range, { entriesMax: 1, bytesMax: MiB });
+      expect(one).toMatchObject({ entries: [{}], damaged: false });
+      for (const [bytesMax, count] of [
+        [1, 1],
+        [9_000, 1],
+        [10_001, 2],
+        [25_000, 3],
+        [MiB, 4],
+      ] as const) {
+        const page = await storage.scan(range, { entriesMax: 100, bytesMax });
+        expect(page.entries).toHaveLength(count);
+        expect(page.damaged).toBe(false);
+      }
+    });
+
     test("close waits for calls under way", async () => {
       await storage.batch([entry("a", "1")], { sync: true });
       const ended: string[] = [];
@@ -214,6 +262,9 @@ export function storageSuite(name: string, makeHome: () => Promise<StorageHome>)
     test("after close every call is rejected, and closing again is fine", async () => {
       await storage.close();
       await expect(storage.getMany([utf8("a")])).rejects.toMatchObject(CLOSED);
+      const range = { after: utf8("a"), before: utf8("b") };
+      const scan = storage.scan(range, { entriesMax: 1, bytesMax: 1 });
+      await expect(scan).rejects.toMatchObject(CLOSED);
       for (const sync of [true, false]) {
         await expect(storage.batch([entry("a", "1")], { sync })).rejects.toMatchObject(CLOSED);
       }

@@ -92,3 +92,44 @@ async function breakTable(path: string): Promise<void> {
   const middle = bytes.byteLength >> 1;
   await writeFile(table, bytes.fill(0xff, middle, middle + 16));
 }
+test.each([
+  ["in one page", { entriesMax: 10_000, bytesMax: 16 * 1024 * 1024 }],
+  ["in pages of 150 entries", { entriesMax: 150, bytesMax: 16 * 1024 * 1024 }],
+  ["in pages of 30 kB", { entriesMax: 10_000, bytesMax: 30_000 }],
+])("a scan passes over a bad block of LevelDB and says so, %s", async (_name, bounds) => {
+  const folder = await mkdtemp(join(tmpdir(), "quorate-storage-"));
+  const path = join(folder, "db");
+  const written = await LevelStorage.open(path);
+  const keys = Array.from({ length: 1_000 }, (_, i) => `k${String(i).padStart(4, "0")}`);
+  const value = utf8("x".repeat(400));
+  await written.batch(
+    keys.map((key) => ({ key: utf8(key), value })),
+    { sync: true },
+  );
+  await written.close();
+  // Opening moves what was written from the log into a table.
+  await (await LevelStorage.open(path)).close();
+  const table = (await readdir(path)).find((name) => name.endsWith(".ldb")) ?? "";
+  const bytes = await readFile(join(path, table));
+  bytes.fill(0xa5, bytes.length / 2, bytes.length / 2 + 40);
+  await writeFile(join(path, table), bytes);
+
+  const storage = await LevelStorage.open(path);
+  const found: (string | undefined)[] = [];
+  let after = utf8("a");
+  let damagedPages = 0;
+  for (let ended = false; !ended;) {
+    const page = await storage.scan({ after, before: utf8("z") }, bounds);
+    found.push(...page.entries.map(({ key }) => utf8Text(key)));
+    after = page.entries.at(-1)?.key ?? after;
+    if (page.damaged) damagedPages += 1;
+    ended = page.ended;
+  }
+  await storage.close();
+  await rm(folder, { recursive: true });
+  expect(damagedPages).toBeGreaterThan(0);
+  const lost = keys.filter((key) => !found.includes(key));
+  expect(lost.length).toBeGreaterThan(0);
+  expect(lost.length).toBeLessThan(40);
+  expect(found).toEqual(keys.filter((key) => !lost.includes(key)));
+});

@@ -4,11 +4,15 @@ import { KvError } from "../../core/errors.ts";
 import { StorageError } from "../../ports/storage.ts";
 import type {
   BatchOptions,
+  ScanBounds,
+  ScanRange,
   Storage,
   StorageErrorKind,
+  StoragePage,
   StorageSpace,
   StorageWrite,
 } from "../../ports/storage.ts";
+import { scanLevel } from "./level-scan.ts";
 
 /** What strerror says of ENOSPC and EDQUOT: LevelDB hands on the text alone. */
 const NO_SPACE = /No space left on device|Disk quota exceeded/;
@@ -45,6 +49,15 @@ export class LevelStorage implements Storage {
     if (this.#reopening !== undefined) await this.#reopened();
     try {
       return await this.#db.getMany([...keys]);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  async scan(range: ScanRange, bounds: ScanBounds): Promise<StoragePage> {
+    if (this.#reopening !== undefined) await this.#reopened();
+    try {
+      return await scanLevel(this.#db, range, bounds);
     } catch (error) {
       throw storageError(error);
     }
