@@ -116,7 +116,14 @@ export class Node {
         await directory.renew();
       },
     });
-    const commits = new CommitQueue(options, { ...modules, cache, quarantine, space, stored });
+    const commits = new CommitQueue(options, {
+      ...modules,
+      cache,
+      quarantine,
+      space,
+      stored,
+      journal: directory,
+    });
     const stamps = await StampLease.open(directory, {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),

@@ -29,6 +29,11 @@ export interface CommitQueueOptions {
   readonly commitBatchBytesMax: number;
 }
 
+interface CommitJournal {
+  positionWrite(): StorageWrite;
+  advance(): void;
+}
+
 interface CommitQueueModules {
   readonly cache: RecordCache;
   readonly clock: Clock;
@@ -37,6 +42,8 @@ interface CommitQueueModules {
   readonly storage: Storage;
   readonly stored: StoredRecords;
   readonly telemetry: Telemetry;
+  /** Counts the synced batches of records, within each of them. */
+  readonly journal: CommitJournal;
   /** A batch failed otherwise than for lack of space: only a new start of the node settles it. */
   readonly onStorageError: (error: unknown) => void;
 }
@@ -171,7 +178,7 @@ export class CommitQueue {
   }
 
   async #commit(writers: readonly QueuedWrite[], puts: readonly WaitingPut[]): Promise<void> {
-    const { clock, space, storage, telemetry } = this.#modules;
+    const { clock, journal, space, storage, telemetry } = this.#modules;
     const commits = await this.#merge(KeyCommit.group(writers));
     const sync = puts.length > 0 || writers.some(({ durability }) => durability === "sync");
     const writes = puts.map(({ put }) => put);
@@ -180,6 +187,10 @@ export class CommitQueue {
       const isDurable = !sync || !this.#asyncCommitted;
       if (write !== undefined && (changes || !isDurable)) writes.push(write);
     }
+    // The node's own entries do not count: to remember a peer's position would move the own one, and
+    // idle nodes would write for ever.
+    const advances = sync && writes.length > puts.length;
+    if (advances) writes.push(journal.positionWrite());
     const begun = clock.now();
     try {
       if (writes.length > 0) await storage.batch(writes, { sync });
@@ -191,6 +202,7 @@ export class CommitQueue {
       );
       return;
     }
+    if (advances) journal.advance();
     space.spent(bytesOf(writes));
     this.#asyncCommitted ||= !sync && writes.length > 0;
     telemetry.metrics.commitBatch.with().observe(writers.length);

@@ -4,6 +4,7 @@ import { isStamp, NO_STAMP } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
 import { parseActorId } from "../../core/ids.ts";
 import type { ActorId, ClusterId, NodeId } from "../../core/ids.ts";
+import type { DirectoryState } from "../../core/messages/heartbeat.ts";
 import type { Rng } from "../../ports/rng.ts";
 import type { Storage, StorageWrite } from "../../ports/storage.ts";
 import { metaKey, seal, unseal } from "./sealed.ts";
@@ -12,6 +13,7 @@ const FORMAT = 1;
 const DIRECTORY_ID_BYTES = 8;
 const IDENTITY_KEY = metaKey("identity");
 const LEASE_KEY = metaKey("lease");
+const POSITION_KEY = metaKey("position");
 
 interface Identity {
   readonly format: number;
@@ -24,6 +26,13 @@ interface Identity {
   readonly clean: boolean;
 }
 
+interface DirectoryModules {
+  readonly storage: Storage;
+  readonly rng: Rng;
+  /** Stored together with the identity of a directory that is made by this start. */
+  readonly firstEntries?: readonly StorageWrite[];
+}
+
 /**
  * What a data directory says of itself. Its actor is (random directory id, start epoch); the epoch
  * is raised by a synced write at every start that cannot prove a clean stop before, so whoever may
@@ -32,29 +41,38 @@ interface Identity {
 export class Directory {
   /** Stamps up to this one may have been minted by an earlier run. */
   readonly lease: Stamp;
-  readonly #storage: Storage;
+  /** No identity was found: this start made the directory. */
+  readonly isNew: boolean;
+  readonly #modules: DirectoryModules;
   #identity: Identity;
+  #position: number;
 
-  private constructor(storage: Storage, identity: Identity, lease: Stamp) {
-    this.#storage = storage;
-    this.#identity = identity;
-    this.lease = lease;
-  }
-
-  get actor(): ActorId {
-    const { directoryId, startEpoch } = this.#identity;
-    return parseActorId(directoryId + startEpoch.toString(16).padStart(8, "0"));
+  private constructor(
+    modules: DirectoryModules,
+    found: { identity: Identity; lease: Stamp; position: number; isNew: boolean },
+  ) {
+    this.#modules = modules;
+    this.#identity = found.identity;
+    this.#position = found.position;
+    this.lease = found.lease;
+    this.isNew = found.isNew;
   }
 
   /** @throws KvError `directory-refused`, before anything is written. */
   static async open(
     { clusterId, nodeId }: { clusterId: ClusterId; nodeId: NodeId },
-    { storage, rng }: { storage: Storage; rng: Rng },
+    modules: DirectoryModules,
   ): Promise<Directory> {
-    const [identityBytes, leaseBytes] = await storage.getMany([IDENTITY_KEY, LEASE_KEY]);
+    const { storage, rng, firstEntries = [] } = modules;
+    const [identityBytes, leaseBytes, positionBytes] = await storage.getMany([
+      IDENTITY_KEY,
+      LEASE_KEY,
+      POSITION_KEY,
+    ]);
     const before = identityBytes === undefined ? undefined : parseIdentity(identityBytes);
     if (before !== undefined) checkOwner(before, { clusterId, nodeId });
     const lease = leaseBytes === undefined ? NO_STAMP : parseLease(leaseBytes);
+    const position = positionBytes === undefined ? 0 : parsePosition(positionBytes);
     const identity: Identity = {
       format: FORMAT,
       clusterId,
@@ -63,27 +81,64 @@ export class Directory {
       startEpoch: before === undefined ? 1 : before.startEpoch + (before.clean ? 0 : 1),
       clean: false,
     };
+    const isNew = before === undefined;
     // Synced, the very first write of a new database above all: one that loses power before any
     // synced write does not open again.
-    await storage.batch([identityWrite(identity)], { sync: true });
-    return new Directory(storage, identity, lease);
+    const writes = [identityWrite(identity), ...(isNew ? firstEntries : [])];
+    await storage.batch(writes, { sync: true });
+    return new Directory(modules, { identity, lease, position, isNew });
   }
 
   static leaseWrite(lease: Stamp): StorageWrite {
     return { key: LEASE_KEY, value: seal(LEASE_KEY, lease) };
   }
 
+  get actor(): ActorId {
+    const { directoryId, startEpoch } = this.#identity;
+    return parseActorId(directoryId + startEpoch.toString(16).padStart(8, "0"));
+  }
+
+  /** What peers are told, and hold against a later directory of this node that has less. */
+  get state(): DirectoryState {
+    const { directoryId, startEpoch } = this.#identity;
+    return { directoryId, startEpoch, position: this.#position };
+  }
+
+  /** Goes into each synced batch of records, and says that it is one more than there were before. */
+  positionWrite(): { readonly key: Uint8Array; readonly value: Uint8Array } {
+    return { key: POSITION_KEY, value: seal(POSITION_KEY, this.#position + 1) };
+  }
+
+  /** The batch that held {@link positionWrite} is on the disk. */
+  advance(): void {
+    this.#position += 1;
+  }
+
   /** Raises the start epoch: what a failed write left in doubt may be forgotten, as at a crash. */
   async renew(): Promise<void> {
-    const identity = { ...this.#identity, startEpoch: this.#identity.startEpoch + 1 };
-    await this.#storage.batch([identityWrite(identity)], { sync: true });
+    await this.#become({ ...this.#identity, startEpoch: this.#identity.startEpoch + 1 }, []);
+  }
+
+  /**
+   * Goes on as a new directory, because this one lacks what its node once acknowledged: nobody knows
+   * which epochs it has forgotten. `entries` are stored with the new identity or not at all.
+   */
+  async replace(entries: readonly StorageWrite[]): Promise<void> {
+    const directoryId = hex(this.#modules.rng.bytes(DIRECTORY_ID_BYTES));
+    await this.#become({ ...this.#identity, directoryId, startEpoch: 1 }, entries);
+  }
+
+  async #become(identity: Identity, entries: readonly StorageWrite[]): Promise<void> {
+    const { storage } = this.#modules;
+    await storage.batch([identityWrite(identity), ...entries], { sync: true });
     this.#identity = identity;
   }
 
   /** Proves to the next start that nothing was forgotten. Call it after the last commit. */
   async close(lastMinted: Stamp): Promise<void> {
     const clean = identityWrite({ ...this.#identity, clean: true });
-    await this.#storage.batch([clean, Directory.leaseWrite(lastMinted)], { sync: true });
+    const { storage } = this.#modules;
+    await storage.batch([clean, Directory.leaseWrite(lastMinted)], { sync: true });
   }
 }
 
@@ -129,6 +184,14 @@ function parseLease(bytes: Uint8Array): Stamp {
   const value = unseal(LEASE_KEY, bytes);
   if (typeof value !== "number" || !isStamp(value)) {
     throw new KvError("directory-damaged", "the directory's clock lease entry is damaged");
+  }
+  return value;
+}
+
+function parsePosition(bytes: Uint8Array): number {
+  const value = unseal(POSITION_KEY, bytes);
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw new KvError("directory-damaged", "the directory's position entry is damaged");
   }
   return value;
 }

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hex, utf8 } from "../../../src/core/bytes.ts";
+import { parseRecordKey } from "../../../src/core/record-key.ts";
 import { decodeRecord } from "../../../src/core/version/record.ts";
 import { addressOf, APPLIED, refused, ReplicaBench, unknown, writeOf } from "./support.ts";
 import type { Write } from "./support.ts";
@@ -178,7 +179,8 @@ describe("merge", () => {
             }
             await bench.settle();
             expect(answers).toEqual(order.map(() => APPLIED));
-            return bench.disk.entries().map(([key, value]) => `${hex(key)}=${hex(value)}`);
+            const records = bench.disk.entries().filter(([key]) => parseRecordKey(key));
+            return records.map(([key, value]) => `${hex(key)}=${hex(value)}`);
           };
           expect(await store(writes.toReversed())).toEqual(await store(writes));
         },
@@ -413,5 +415,32 @@ describe("close", () => {
     expect(ends).toEqual(["refused"]);
     expect(bench.calls().batch).toBe(0);
     expect(bench.storageErrors).toEqual([]);
+  });
+});
+
+describe("the position of the directory", () => {
+  test("grows with each synced batch, within it, and with no other", async () => {
+    const bench = await ReplicaBench.open();
+    bench.write(writeOf("a", "1"), { durability: "async" });
+    await bench.settle();
+    expect([bench.storedPosition, bench.journal.position]).toEqual([undefined, 0]);
+    bench.write(writeOf("a", "2", 2));
+    bench.write(writeOf("b", "2", 2));
+    await bench.settle();
+    expect([bench.storedPosition, bench.journal.position]).toEqual(["1", 1]);
+    await Promise.all([bench.put({ key: utf8("m"), value: utf8("1") }), bench.settle()]);
+    expect(bench.journal.position).toBe(1);
+    // The same again, after a synced batch: nothing unsynced is left, nothing is written.
+    bench.write(writeOf("b", "2", 2), { durability: "async" });
+    await bench.settle();
+    expect(bench.journal.position).toBe(1);
+  });
+
+  test("does not count a batch that failed", async () => {
+    const bench = await ReplicaBench.open();
+    bench.disk.fail("batch", { applied: true });
+    bench.write(writeOf("a", "1"));
+    await bench.settle();
+    expect(bench.journal.position).toBe(0);
   });
 });

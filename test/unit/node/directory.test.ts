@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { latin1Text, utf8 } from "../../../src/core/bytes.ts";
+import { latin1Text, utf8, utf8Text } from "../../../src/core/bytes.ts";
 import { NO_STAMP, stampOfMs } from "../../../src/core/hlc.ts";
 import { parseClusterId, parseNodeId } from "../../../src/core/ids.ts";
 import { Directory } from "../../../src/node/replica/directory.ts";
@@ -156,6 +156,87 @@ describe("the lease", () => {
   });
 });
 
+describe("the state that peers are told", () => {
+  test("is the directory id, the start epoch and the batches that were synced", async () => {
+    const disk = new MemoryDisk();
+    const life = await open(disk);
+    const { directory } = life;
+    const directoryId = directory.actor.slice(0, 16);
+    expect(directory.state).toEqual({ directoryId, startEpoch: 1, position: 0 });
+    for (let i = 0; i < 3; i++) {
+      const storage = directory.positionWrite();
+      disk.overwrite(storage.key, storage.value);
+      directory.advance();
+    }
+    expect(directory.state.position).toBe(3);
+    await life.end("kill");
+    const next = await open(disk);
+    expect(next.directory.state).toEqual({ directoryId, startEpoch: 2, position: 3 });
+    expect(next.directory.isNew).toBe(false);
+  });
+
+  test("a batch that may have failed is not counted, though a restart may find it", async () => {
+    const disk = new MemoryDisk();
+    const life = await open(disk);
+    const { directory } = life;
+    const { key, value } = directory.positionWrite();
+    disk.overwrite(key, value);
+    expect(directory.state.position).toBe(0);
+    await life.end("kill");
+    expect((await open(disk)).directory.state.position).toBe(1);
+  });
+});
+
+describe("a directory that is not for this run any more", () => {
+  test("renewed: the next epoch, on the disk before it mints", async () => {
+    const disk = new MemoryDisk();
+    const life = await open(disk);
+    const { directory } = life;
+    const id = directory.actor.slice(0, 16);
+    const renewal = directory.renew();
+    expect(directory.actor).toBe(`${id}00000001`);
+    await renewal;
+    expect(directory.actor).toBe(`${id}00000002`);
+    await life.end("losePower");
+    expect((await open(disk)).directory.actor).toBe(`${id}00000003`);
+  });
+
+  test("replaced: another id, with what belongs to it or not at all", async () => {
+    const disk = new MemoryDisk();
+    const life = await open(disk);
+    const { directory } = life;
+    const before = directory.actor;
+    disk.fail("batch");
+    await expect(directory.replace([{ key: utf8("mx"), value: utf8("1") }])).rejects.toThrow(
+      "injected",
+    );
+    expect(directory.actor).toBe(before);
+    expect(disk.get(utf8("mx"))).toBeUndefined();
+    await directory.replace([{ key: utf8("mx"), value: utf8("1") }]);
+    expect(directory.actor).toMatch(/^[0-9a-f]{16}00000001$/);
+    expect(directory.actor).not.toBe(before);
+    const now = directory.actor.slice(0, 16);
+    await life.end("losePower");
+    expect(disk.get(utf8("mx"))).toBeDefined();
+    expect((await open(disk)).directory.actor).toBe(`${now}00000002`);
+  });
+
+  test("a new one is stored with its first entries, an old one without", async () => {
+    const disk = new MemoryDisk();
+    for (const [isNew, text] of [
+      [true, "first"],
+      [false, "second"],
+    ] as const) {
+      const storage = await disk.open();
+      const firstEntries = [{ key: utf8("mfirst"), value: utf8(text) }];
+      const modules = { storage, rng: new SeededRng(1), firstEntries };
+      expect((await Directory.open(OWNER, modules)).isNew).toBe(isNew);
+      expect(utf8Text(disk.get(utf8("mfirst")) ?? utf8(""))).toBe("first");
+      disk.losePower();
+    }
+  });
+});
+
 describe("a directory that is not for this node is refused, and nothing is written", () => {
   async function refusal(disk: MemoryDisk, owner = OWNER) {
     const before = { contents: bytesOf(disk), batches: disk.calls.batch };
@@ -169,7 +250,11 @@ describe("a directory that is not for this node is refused, and nothing is writt
 
   async function used(): Promise<MemoryDisk> {
     const disk = new MemoryDisk();
-    await (await open(disk)).end("close");
+    const life = await open(disk);
+    const { directory } = life;
+    const { key, value } = directory.positionWrite();
+    disk.overwrite(key, value);
+    await life.end("close");
     return disk;
   }
 
@@ -207,7 +292,7 @@ describe("a directory that is not for this node is refused, and nothing is writt
     expect(String(error)).toMatch(/format 2/);
   });
 
-  test.each(["identity", "lease"])(
+  test.each(["identity", "lease", "position"])(
     "a damaged %s entry: directory-damaged, at every bit",
     async (name) => {
       const disk = await used();

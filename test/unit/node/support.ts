@@ -28,6 +28,7 @@ import { VirtualTime } from "../../../src/testing/virtual-clock.ts";
 import { drain } from "../../support/virtual-cluster.ts";
 
 export const ACTOR = parseActorId("00112233445566778899aabb");
+const POSITION_KEY = utf8("position");
 const LONG_MS = 60_000;
 
 export interface ReplicaOptions {
@@ -67,6 +68,14 @@ export class ReplicaBench {
   /** Why the storage does not open anew. */
   failRecovery: unknown;
   #parts: Parts | undefined;
+  /** Numbers the synced batches, as the directory does. */
+  readonly journal = {
+    position: 0,
+    positionWrite: () => ({ key: POSITION_KEY, value: utf8(String(this.journal.position + 1)) }),
+    advance: () => {
+      this.journal.position += 1;
+    },
+  };
 
   private constructor(disk: MemoryDisk) {
     this.disk = disk;
@@ -94,7 +103,7 @@ export class ReplicaBench {
     };
     const common = { cache, clock, quarantine, storage, stored, telemetry, onStorageError };
     const space = await SpaceWatch.open(options, { ...common, recover });
-    const commits = new CommitQueue(options, { ...common, space });
+    const commits = new CommitQueue(options, { ...common, space, journal: this.journal });
     const reads = new ReadQueue(options, common);
     const clockReading = (): Stamp => stampOfMs(clock.wallMs());
     return { quarantine, space, commits, replica: new Replica({ reads, commits, clockReading }) };
@@ -186,6 +195,12 @@ export class ReplicaBench {
     return since;
   }
   #seen: MemoryDisk["calls"] = { getMany: 0, batch: 0, sync: 0 };
+
+  /** The number in the newest batch that holds one. */
+  get storedPosition(): string | undefined {
+    const bytes = this.disk.get(POSITION_KEY);
+    return bytes === undefined ? undefined : utf8Text(bytes);
+  }
 
   /** What the disk holds for the key, past the cache. */
   stored(key: string): string | undefined {
