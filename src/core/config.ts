@@ -50,6 +50,13 @@ function oneOf<const T extends string>(...choices: readonly T[]): (text: string)
   };
 }
 
+function flag(text: string): boolean {
+  if (text !== "true" && text !== "false") {
+    throw new KvError("option-invalid", `'${text}' is neither true nor false`);
+  }
+  return text === "true";
+}
+
 function nonEmpty(text: string): string {
   if (text === "") throw new KvError("option-invalid", "the value is empty");
   return text;
@@ -289,6 +296,24 @@ export const OPTIONS = {
     parse: integer({ min: 1, max: 60_000 }),
     placeholder: "MS",
     doc: "first pause before connecting again; doubles up to ten times this, with jitter",
+  }),
+  resyncBytesPerSecond: option<number>({
+    default: 32 * MiB,
+    parse: integer({ min: 1024, max: 64 * 1024 * MiB }),
+    placeholder: "BYTES",
+    doc: "pace at which a directory that lacks data copies it from other replicas",
+  }),
+  acceptDataLoss: option<boolean>({
+    default: false,
+    parse: flag,
+    placeholder: "true|false",
+    doc: "for one start: take the directory for whole although it may lack acknowledged writes, when the replicas that have them are gone for good",
+  }),
+  salvage: option<boolean>({
+    default: false,
+    parse: flag,
+    placeholder: "true|false",
+    doc: "for one start: rescue what can be read of the database into a new one before opening it",
   }),
   drainTimeoutMs: option<number>({
     default: 10_000,

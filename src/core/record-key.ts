@@ -31,6 +31,11 @@ export function recordKey(bucket: BucketName, key: Key): RecordKey {
   return bytes as RecordKey;
 }
 
+/** Below every address of this partition and above those of the ones before; no address itself. */
+export function recordKeyPrefix(partition: number): Uint8Array {
+  return Uint8Array.of(KIND_RECORD, partition >> 8, partition & 0xff);
+}
+
 /** @returns undefined unless `bytes` is exactly what {@link recordKey} makes of its bucket and key. */
 export function parseRecordKey(bytes: Uint8Array): RecordKey | undefined {
   if (bytes[0] !== KIND_RECORD) return undefined;

@@ -77,6 +77,9 @@ export async function startNode(config: Config): Promise<RunningNode> {
     get clockProblem() {
       return node.clockProblem;
     },
+    get resync() {
+      return node.resync;
+    },
     member: (id) => node.member(id),
     bucket: (name) => document.buckets.get(name),
   };

@@ -3,13 +3,12 @@ import type { CoordinatorOptions } from "../coordinator/coordinator.ts";
 import { Hedging } from "../coordinator/hedging.ts";
 import type { HedgingOptions } from "../coordinator/hedging.ts";
 import { assert } from "../core/assert.ts";
-import type { ActorId, ClusterId, NodeId } from "../core/ids.ts";
+import type { ClusterId, NodeId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
-import type { DirectoryState } from "../core/messages/heartbeat.ts";
 import { NEVER } from "../ports/buggify.ts";
 import type { Buggify } from "../ports/buggify.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { MemberView } from "../ports/node-view.ts";
+import type { MemberView, ResyncView } from "../ports/node-view.ts";
 import type { Operations } from "../ports/operations.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
 import type { Replicas } from "../ports/replicas.ts";
@@ -34,6 +33,9 @@ import { SpaceWatch } from "./replica/space-watch.ts";
 import type { SpaceWatchOptions } from "./replica/space-watch.ts";
 import { StampLease } from "./replica/stamp-lease.ts";
 import { StoredRecords } from "./replica/stored-records.ts";
+import { Resync } from "./resync/resync.ts";
+import type { ResyncOptions } from "./resync/resync.ts";
+import { Wholeness } from "./resync/wholeness.ts";
 
 export interface NodeOptions
   extends
@@ -41,6 +43,7 @@ export interface NodeOptions
     CommitQueueOptions,
     HedgingOptions,
     MembershipOptions,
+    ResyncOptions,
     SpaceWatchOptions {
   readonly clusterId: ClusterId;
   readonly readQueueMax: number;
@@ -61,8 +64,6 @@ export interface NodeModules {
   readonly onStorageError: (error: unknown) => void;
 }
 
-const DIRECTORY_ID_DIGITS = 16;
-
 /** One member of the cluster: a replica of its partitions and a coordinator for all. */
 export class Node {
   readonly operations: Operations;
@@ -72,6 +73,7 @@ export class Node {
   readonly #directory: Directory;
   readonly #membership: Membership;
   readonly #repair: RecordRepair;
+  readonly #resync: Resync;
   readonly #space: SpaceWatch;
   readonly #stamps: StampLease;
   readonly #transport: Transport;
@@ -83,6 +85,7 @@ export class Node {
     directory: Directory;
     membership: Membership;
     repair: RecordRepair;
+    resync: Resync;
     space: SpaceWatch;
     stamps: StampLease;
     transport: Transport;
@@ -94,6 +97,7 @@ export class Node {
     this.#directory = parts.directory;
     this.#membership = parts.membership;
     this.#repair = parts.repair;
+    this.#resync = parts.resync;
     this.#space = parts.space;
     this.#stamps = parts.stamps;
     this.#transport = parts.transport;
@@ -103,7 +107,11 @@ export class Node {
   static async open(options: NodeOptions, modules: NodeModules): Promise<Node> {
     const { clock, document, rng, storage, telemetry } = modules;
     const { id, clusterId } = options;
-    const directory = await Directory.open({ clusterId, nodeId: id }, { storage, rng });
+    const firstEntries = Wholeness.firstEntries(document, id);
+    const directory = await Directory.open(
+      { clusterId, nodeId: id },
+      { storage, rng, firstEntries },
+    );
     const cache = new RecordCache(options);
     const quarantine = new Quarantine({ cache, telemetry });
     const stored = new StoredRecords({ storage, quarantine });
@@ -128,28 +136,38 @@ export class Node {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),
     });
+    const resync = await Resync.open(options, {
+      clock,
+      directory,
+      storage,
+      telemetry,
+      document: () => document,
+      put: (write) => commits.put(write),
+    });
     const replica = new Replica({
       reads: new ReadQueue(options, { ...modules, cache, stored }),
       commits,
       clockReading: () => stamps.reading(),
+      isWhole: (partition) => resync.isWhole(partition),
     });
     const membership = new Membership(options, {
       clock,
       rng,
       telemetry,
       document: () => document,
-      directory: () => directoryState(directory.actor),
-      remembered: () => undefined,
-      isResynchronising: () => false,
+      directory: () => directory.state,
+      remembered: (peer) => resync.remembered(peer),
+      isResynchronising: () => !resync.isWholeEverywhere,
       isReadOnly: () => space.readOnly,
-      onHeard: () => {},
-      onAsked: () => {},
+      onHeard: (peer, answer) => resync.onHeard(peer, answer),
+      onAsked: (heartbeat) => resync.onAsked(heartbeat),
     });
     const peerServer = new PeerServer({
       clock,
       replica,
       document: () => document,
       onHeartbeat: (heartbeat) => membership.answer(heartbeat),
+      onScan: (scan, deadline) => resync.scan(scan, deadline),
       freshStamps: new FreshStamps(options, modules),
     });
     const transport = await modules.openTransport({
@@ -157,6 +175,11 @@ export class Node {
       onConnected: (peer) => membership.connected(peer),
     });
     const watched = membership.start(transport);
+    resync.start({
+      replica,
+      transport: watched,
+      isReachable: (peer) => membership.isReachable(peer),
+    });
     const replicas = replicasOf({
       self: id,
       replica,
@@ -196,6 +219,7 @@ export class Node {
       directory,
       membership,
       repair,
+      resync,
       space,
       stamps,
       transport,
@@ -217,6 +241,16 @@ export class Node {
     return this.#membership.clockGuard.problem;
   }
 
+  /** Why this node's replica answers no questions in some partitions; undefined: it is whole. */
+  get resync(): ResyncView | undefined {
+    return this.#resync.view;
+  }
+
+  /** Resolves when every peer was heard and it is known whether this node's directory is whole. */
+  judged(): Promise<void> {
+    return this.#resync.judged();
+  }
+
   /** Resolves when no client operation is in flight. */
   idle(): Promise<void> {
     return this.#coordinator.idle();
@@ -229,6 +263,7 @@ export class Node {
   async close(): Promise<void> {
     this.#repair.stop();
     this.#membership.close();
+    await this.#resync.close();
     await this.#transport.close();
     await this.#space.stop();
     const whole = await this.#commits.close();
@@ -266,14 +301,5 @@ function replicasOf(parts: {
     },
     isReachable: (node) => membership.isReachable(node),
     cost: (node, purpose) => membership.cost(node, purpose),
-  };
-}
-
-/** An actor names its directory and the directory's start epoch, both in hexadecimal digits. */
-function directoryState(actor: ActorId): DirectoryState {
-  return {
-    directoryId: actor.slice(0, DIRECTORY_ID_DIGITS),
-    startEpoch: Number.parseInt(actor.slice(DIRECTORY_ID_DIGITS), 16),
-    position: 0,
   };
 }

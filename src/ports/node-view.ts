@@ -17,6 +17,14 @@ export interface MemberView {
   readonly clockOffset: ClockOffset | undefined;
 }
 
+/** Why a node's own replica answers no questions in some partitions, and what would end that. */
+export interface ResyncView {
+  readonly cause: "new" | "lost" | "salvaged";
+  /** Partitions that may lack what the node acknowledged. */
+  readonly partitions: number;
+  readonly awaited: readonly { readonly node: NodeId; readonly what: string }[];
+}
+
 /** What a node tells operators about itself and the cluster as it sees it. */
 export interface NodeView {
   readonly id: string;
@@ -28,6 +36,8 @@ export interface NodeView {
   readonly clockOffsetMaxMs: number;
   /** Why this node coordinates nothing; undefined: its clock is right as far as it knows. */
   readonly clockProblem: string | undefined;
+  /** undefined: the node's directory is whole, as far as it knows. */
+  readonly resync: ResyncView | undefined;
   member(node: NodeId): MemberView;
   bucket(name: BucketName): BucketProperties | undefined;
 }

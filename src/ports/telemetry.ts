@@ -169,6 +169,24 @@ export const METRICS = {
     help: "1 while the disk is too full for writes of clients",
     labels: [],
   },
+  resyncPartitions: {
+    kind: "gauge",
+    name: "kv_resync_partitions",
+    help: "Partitions of this node that may lack what it acknowledged, until they are copied from others",
+    labels: [],
+  },
+  resyncPages: {
+    kind: "counter",
+    name: "kv_resync_pages_total",
+    help: "Pages asked of other replicas to copy partitions; result is ok or the reason of the failure",
+    labels: ["peer", "result"],
+  },
+  resyncRecords: {
+    kind: "counter",
+    name: "kv_resync_records_total",
+    help: "Records copied from other replicas",
+    labels: [],
+  },
 } as const satisfies Record<string, MetricSpec>;
 
 export type MetricName = keyof typeof METRICS;

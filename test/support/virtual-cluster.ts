@@ -100,13 +100,22 @@ export class VirtualCluster {
     );
   }
 
-  /** All nodes open and connected. */
+  /** All nodes open, connected and whole. */
   static async open(opts: VirtualClusterOptions = {}): Promise<VirtualCluster> {
     const cluster = new VirtualCluster(opts);
     await cluster.time.settled(Promise.all(cluster.nodes.map((node) => node.start())));
     await cluster.connected();
+    await cluster.whole();
+    // On a whole millisecond, so that what tests count from here on is exact.
+    const { time } = cluster;
+    await time.advance(Math.ceil(time.now()) - time.now());
     cluster.requests.length = 0;
     return cluster;
+  }
+
+  /** No node runs yet. */
+  static stopped(opts: VirtualClusterOptions = {}): VirtualCluster {
+    return new VirtualCluster(opts);
   }
 
   /** By number, from 1. */
@@ -131,6 +140,11 @@ export class VirtualCluster {
     return this.time.runUntil(() =>
       this.nodes.every((node) => this.nodes.every((peer) => node === peer || node.sees(peer))),
     );
+  }
+
+  /** Until every node that runs holds what it acknowledged. */
+  whole(): Promise<void> {
+    return this.time.runUntil(() => this.nodes.every((node) => node.isWhole));
   }
 
   /** Resets the connections between the two groups, both ways. */
@@ -224,7 +238,7 @@ export class VirtualNode {
     return this.#running.operations;
   }
 
-  async start(): Promise<void> {
+  async start(options: Partial<Config> = {}): Promise<void> {
     const { network, time, document, rng } = this.#cluster;
     this.#lives += 1;
     this.clock = time.clock({ wallOffsetMs: this.wallOffsetMs });
@@ -232,16 +246,19 @@ export class VirtualNode {
     const { clock, telemetry } = this;
     const storage = await this.disk.open();
     this.#storage = storage;
-    this.#node = await Node.open(this.#options, {
-      clock,
-      telemetry,
-      storage,
-      document,
-      rng: rng.fork(this.id).fork(this.#lives),
-      openTransport: async (events) =>
-        InProcessTransport.open(this.id, this.#options, { ...events, network, clock, telemetry }),
-      onStorageError: (error) => this.storageErrors.push(error),
-    });
+    this.#node = await Node.open(
+      { ...this.#options, ...options },
+      {
+        clock,
+        telemetry,
+        storage,
+        document,
+        rng: rng.fork(this.id).fork(this.#lives),
+        openTransport: async (events) =>
+          InProcessTransport.open(this.id, this.#options, { ...events, network, clock, telemetry }),
+        onStorageError: (error) => this.storageErrors.push(error),
+      },
+    );
   }
 
   /** As production stops: no operation is in flight any more. */
@@ -269,6 +286,15 @@ export class VirtualNode {
   /** Resolves when no operation of a client is in flight here. */
   idle(): Promise<void> {
     return this.#running.idle();
+  }
+
+  /** Also of one that does not run. */
+  get isWhole(): boolean {
+    return this.#node?.resync === undefined;
+  }
+
+  get resync(): Node["resync"] {
+    return this.#running.resync;
   }
 
   sees(peer: VirtualNode): boolean {

@@ -7,6 +7,8 @@ import type { RecordKey } from "../record-key.ts";
 import type { Digest, KvRecord } from "../version/record.ts";
 import type { KnownWrite } from "../version/recent.ts";
 import { recordOf } from "./request.ts";
+import { decodeScanPage, encodeScanPage } from "./scan.ts";
+import type { ScanPage } from "./scan.ts";
 
 /** A replica's record of a key, and its clock by which expiry is judged. */
 export interface ReadAnswer {
@@ -63,6 +65,12 @@ export function encodeWriteAnswer(writer: ByteWriter, answer: Answer<"applied">)
   writer.u8(ANSWER_OK);
 }
 
+export function encodeScanAnswer(writer: ByteWriter, answer: Answer<ScanPage>): void {
+  if (answer.kind !== "ok") return encodeFailure(writer, answer);
+  writer.u8(ANSWER_OK);
+  encodeScanPage(writer, answer.value);
+}
+
 export function encodeFailure(writer: ByteWriter, answer: Failure): void {
   if (answer.kind === "refused") {
     writer.u8(ANSWER_REFUSED);
@@ -108,6 +116,14 @@ export function decodeWriteAnswer(payload: Uint8Array): Answer<"applied"> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
   if (kind === ANSWER_OK) return whole(reader, ok("applied"));
+  return decodeFailure(reader, kind);
+}
+
+/** @throws DecodeError */
+export function decodeScanAnswer(payload: Uint8Array): Answer<ScanPage> {
+  const reader = new ByteReader(payload);
+  const kind = reader.u8();
+  if (kind === ANSWER_OK) return { kind: "ok", value: decodeScanPage(reader) };
   return decodeFailure(reader, kind);
 }
 

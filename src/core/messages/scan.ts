@@ -1,6 +1,6 @@
 import { copyBytes, EMPTY_BYTES } from "../bytes.ts";
-import { ByteReader, DecodeError } from "../codec.ts";
-import type { ByteWriter } from "../codec.ts";
+import { DecodeError } from "../codec.ts";
+import type { ByteReader, ByteWriter } from "../codec.ts";
 import { parseRecordKey } from "../record-key.ts";
 import type { RecordKey } from "../record-key.ts";
 import { decodeRecord } from "../version/record.ts";
@@ -13,10 +13,16 @@ export interface ScanRequest {
 }
 
 export interface ScanPage {
+  /** The next page begins after the last one. */
   readonly entries: readonly { readonly key: RecordKey; readonly record: KvRecord }[];
-  /** Where the next page begins; undefined: the partition ends here. */
-  readonly next: RecordKey | undefined;
+  /** The partition ends here. A page that does not end it holds an entry. */
+  readonly ended: boolean;
 }
+
+const PAGE_GOES_ON = 0x33;
+const PAGE_ENDS = 0x55;
+/** Before key and record of an entry. */
+const LENGTHS_BYTES = 8;
 
 export function encodeScan(writer: ByteWriter, { partition, after }: ScanRequest): void {
   writer.u16(partition);
@@ -31,8 +37,13 @@ export function decodeScan(reader: ByteReader): ScanRequest {
   return { partition, after: after.byteLength === 0 ? undefined : keyOf(after) };
 }
 
-export function encodeScanPage(writer: ByteWriter, { entries, next }: ScanPage): void {
-  encodeBytes(writer, next ?? EMPTY_BYTES);
+/** What an entry takes of a page. */
+export function scanEntryBytes(key: Uint8Array, value: Uint8Array): number {
+  return LENGTHS_BYTES + key.byteLength + value.byteLength;
+}
+
+export function encodeScanPage(writer: ByteWriter, { entries, ended }: ScanPage): void {
+  writer.u8(ended ? PAGE_ENDS : PAGE_GOES_ON);
   for (const { key, record } of entries) {
     encodeBytes(writer, key);
     encodeBytes(writer, record.bytes);
@@ -40,9 +51,9 @@ export function encodeScanPage(writer: ByteWriter, { entries, next }: ScanPage):
 }
 
 /** @throws DecodeError; the answer then counts as unknown. */
-export function decodeScanPage(payload: Uint8Array): ScanPage {
-  const reader = new ByteReader(payload);
-  const next = decodeBytes(reader);
+export function decodeScanPage(reader: ByteReader): ScanPage {
+  const kind = reader.u8();
+  if (kind !== PAGE_ENDS && kind !== PAGE_GOES_ON) throw new DecodeError("no page");
   const entries: { key: RecordKey; record: KvRecord }[] = [];
   while (!reader.ended) {
     const key = keyOf(decodeBytes(reader));
@@ -50,7 +61,9 @@ export function decodeScanPage(payload: Uint8Array): ScanPage {
     if (record.kind === "damaged") throw new DecodeError(`record damaged: ${record.reason}`);
     entries.push({ key, record });
   }
-  return { entries, next: next.byteLength === 0 ? undefined : keyOf(next) };
+  const ended = kind === PAGE_ENDS;
+  if (!ended && entries.length === 0) throw new DecodeError("a page without entries goes on");
+  return { entries, ended };
 }
 
 function encodeBytes(writer: ByteWriter, bytes: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { Refusal } from "../../core/answer.ts";
+import type { Answer, Refusal } from "../../core/answer.ts";
 import { DecodeError } from "../../core/codec.ts";
 import type { ByteWriter } from "../../core/codec.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
@@ -8,13 +8,15 @@ import {
   encodeFailure,
   encodeLearnAnswer,
   encodeReadAnswer,
+  encodeScanAnswer,
   encodeWriteAnswer,
 } from "../../core/messages/answer.ts";
 import { encodeHeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import type { Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import { decodeRequest } from "../../core/messages/request.ts";
 import type { Envelope, PeerRequest } from "../../core/messages/request.ts";
-import type { Clock } from "../../ports/clock.ts";
+import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
+import type { Clock, Instant } from "../../ports/clock.ts";
 import type { PeerHandler } from "../../ports/peer-handler.ts";
 import type { FreshStamps } from "../membership/fresh-stamps.ts";
 
@@ -23,6 +25,8 @@ interface PeerServerModules {
   readonly replica: PeerHandler;
   readonly document: () => ClusterDocument;
   readonly onHeartbeat: (heartbeat: Heartbeat) => HeartbeatAnswer;
+  /** Never rejects. */
+  readonly onScan: (scan: ScanRequest, deadline: Instant) => Promise<Answer<ScanPage>>;
   readonly freshStamps: FreshStamps;
 }
 
@@ -87,7 +91,9 @@ export class PeerServer {
         return answer((writer) => encodeHeartbeatAnswer(writer, said));
       }
       case "scan":
-        refuse(answer, "stopping");
+        void this.#modules
+          .onScan(request.scan, deadline)
+          .then((result) => answer((writer) => encodeScanAnswer(writer, result)));
         return;
     }
   }

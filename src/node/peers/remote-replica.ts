@@ -102,7 +102,7 @@ export class RemoteReplica implements PeerHandler {
   }
 }
 
-function answerOf<T>(reply: Reply, decode: (payload: Uint8Array) => Answer<T>): Answer<T> {
+export function answerOf<T>(reply: Reply, decode: (payload: Uint8Array) => Answer<T>): Answer<T> {
   switch (reply.kind) {
     case "not-sent":
       return { kind: "refused", reason: "not-sent" };

@@ -1,11 +1,13 @@
-import type { Answer } from "../../core/answer.ts";
+import type { Answer, Failure } from "../../core/answer.ts";
 import { NO_STAMP } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
+import { partitionOfRecordKey } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import { mergeModel } from "../../core/version/merge.ts";
 import { findRecent } from "../../core/version/recent.ts";
 import { digestOf } from "../../core/version/record.ts";
+import type { KvRecord } from "../../core/version/record.ts";
 import type { WriteIdHash } from "../../core/version/write-identity.ts";
 import type { Instant } from "../../ports/clock.ts";
 import type { PeerHandler, ReplicaWrite } from "../../ports/peer-handler.ts";
@@ -17,6 +19,8 @@ interface ReplicaModules {
   readonly commits: CommitQueue;
   /** This node's hybrid logical clock as it reads now. */
   readonly clockReading: () => Stamp;
+  /** False: the partition may lack what this node acknowledged, so what it holds proves nothing. */
+  readonly isWhole: (partition: number) => boolean;
 }
 
 /** This node as a replica: its reads and commits, whoever coordinates. */
@@ -28,8 +32,8 @@ export class Replica implements PeerHandler {
   }
 
   read(key: RecordKey, deadline: Instant, onAnswer: (answer: Answer<ReadAnswer>) => void): void {
-    const { clockReading, reads } = this.#modules;
-    reads.read(key, deadline, (answer) => {
+    const { clockReading } = this.#modules;
+    this.#record(key, deadline, (answer) => {
       if (answer.kind !== "ok") return onAnswer(answer);
       onAnswer({ kind: "ok", value: { record: answer.value, clock: clockReading() } });
     });
@@ -40,8 +44,8 @@ export class Replica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<DigestAnswer>) => void,
   ): void {
-    const { clockReading, reads } = this.#modules;
-    reads.read(key, deadline, (answer) => {
+    const { clockReading } = this.#modules;
+    this.#record(key, deadline, (answer) => {
       if (answer.kind !== "ok") return onAnswer(answer);
       onAnswer({ kind: "ok", value: { digest: digestOf(answer.value), clock: clockReading() } });
     });
@@ -52,7 +56,7 @@ export class Replica implements PeerHandler {
     deadline: Instant,
     onAnswer: (answer: Answer<LearnAnswer>) => void,
   ): void {
-    this.#modules.reads.read(key, deadline, (answer) => {
+    this.#record(key, deadline, (answer) => {
       if (answer.kind !== "ok") return onAnswer(answer);
       const record = answer.value;
       const value =
@@ -73,4 +77,20 @@ export class Replica implements PeerHandler {
   ): void {
     this.#modules.commits.write(write, deadline, onAnswer);
   }
+
+  #record(
+    key: RecordKey,
+    deadline: Instant,
+    onAnswer: (answer: Answer<KvRecord | undefined>) => void,
+  ): void {
+    const { isWhole, reads } = this.#modules;
+    const partition = partitionOfRecordKey(key);
+    if (!isWhole(partition)) return onAnswer(RESYNCHRONISING);
+    reads.read(key, deadline, (answer) =>
+      // It may have turned out while the disk was read.
+      onAnswer(isWhole(partition) ? answer : RESYNCHRONISING),
+    );
+  }
 }
+
+const RESYNCHRONISING: Failure = { kind: "refused", reason: "resynchronising" };

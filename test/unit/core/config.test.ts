@@ -41,6 +41,8 @@ const SAMPLES: Partial<Record<OptionName, Sample>> = {
   secret: { good: "s3cret", bad: "" },
   secretFile: { good: "/etc/secret", bad: "" },
   logLevel: { good: "debug", bad: "verbose" },
+  acceptDataLoss: { good: "true", bad: "yes" },
+  salvage: { good: "true", bad: "" },
   requestTimeoutMs: { good: "1500", bad: "0" },
   requestTimeoutMaxMs: { good: "60000", bad: "300001" },
   peerSuspectAfterMaxMs: { good: "900", bad: "9" },

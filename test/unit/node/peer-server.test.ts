@@ -63,6 +63,7 @@ function bench(replica: Partial<PeerHandler> = {}) {
     clock: time.clock(),
     replica: noted,
     document: () => DOCUMENT,
+    onScan: async () => ({ kind: "ok", value: { entries: [], ended: true } }),
     onHeartbeat: (heartbeat) => {
       asked.push(["heartbeat", heartbeat]);
       return SAID;

@@ -68,6 +68,8 @@ export class ReplicaBench {
   /** Why the storage does not open anew. */
   failRecovery: unknown;
   #parts: Parts | undefined;
+  /** Partitions that are resynchronising. */
+  readonly missing = new Set<number>();
   /** Numbers the synced batches, as the directory does. */
   readonly journal = {
     position: 0,
@@ -106,7 +108,9 @@ export class ReplicaBench {
     const commits = new CommitQueue(options, { ...common, space, journal: this.journal });
     const reads = new ReadQueue(options, common);
     const clockReading = (): Stamp => stampOfMs(clock.wallMs());
-    return { quarantine, space, commits, replica: new Replica({ reads, commits, clockReading }) };
+    const isWhole = (partition: number): boolean => !this.missing.has(partition);
+    const replica = new Replica({ reads, commits, clockReading, isWhole });
+    return { quarantine, space, commits, replica };
   }
 
   get #running(): Parts {

@@ -6,7 +6,8 @@ import {
   decodeHeartbeatAnswer,
   encodeHeartbeatAnswer,
 } from "../../../../src/core/messages/heartbeat.ts";
-import { decodeScanPage, encodeScanPage } from "../../../../src/core/messages/scan.ts";
+import { decodeScanAnswer, encodeScanAnswer } from "../../../../src/core/messages/answer.ts";
+import { scanEntryBytes } from "../../../../src/core/messages/scan.ts";
 import type { ScanPage } from "../../../../src/core/messages/scan.ts";
 import { minted, recordKeys, version } from "../support/arbitraries.ts";
 import { forAll } from "../support/for-all.ts";
@@ -44,30 +45,37 @@ describe("pages of a scan", () => {
   const entry = fc
     .tuple(recordKeys, version)
     .map(([key, of]) => ({ key, record: minted(key, of) }));
-  const page: fc.Arbitrary<ScanPage> = fc.record({
-    entries: fc.array(entry, { maxLength: 3 }),
-    next: fc.option(recordKeys, { nil: undefined }),
-  });
-  const plain = ({ entries, next }: ScanPage): unknown => [
-    next && hex(next),
+  const page: fc.Arbitrary<ScanPage> = fc
+    .record({ entries: fc.array(entry, { maxLength: 3 }), ended: fc.boolean() })
+    .filter(({ entries, ended }) => ended || entries.length > 0);
+  const plain = ({ entries, ended }: ScanPage): unknown => [
+    ended,
     ...entries.map(({ key, record }) => [hex(key), hex(record.bytes)]),
   ];
+  const sentAnswer = (sent: ScanPage): Uint8Array =>
+    encoded((writer) => encodeScanAnswer(writer, { kind: "ok", value: sent }));
 
-  test("arrive as they were sent", () => {
+  test("arrive as they were sent, in as many bytes as their entries are said to take", () => {
     forAll([page], (sent) => {
-      const payload = encoded((writer) => encodeScanPage(writer, sent));
-      expect(plain(decodeScanPage(payload))).toEqual(plain(sent));
+      const payload = sentAnswer(sent);
+      const found = decodeScanAnswer(payload);
+      expect(found.kind === "ok" && plain(found.value)).toEqual(plain(sent));
+      const sizes = sent.entries.map(({ key, record }) => scanEntryBytes(key, record.bytes));
+      expect(payload).toHaveLength(sizes.reduce((sum, size) => sum + size, 2));
     });
   });
 
-  test("with a record damaged on the way are refused", () => {
-    forAll([entry], (one) => {
-      const payload = encoded((writer) =>
-        encodeScanPage(writer, { entries: [one], next: undefined }),
-      );
-      const last = payload.byteLength - 1;
-      payload[last] = (payload[last] ?? 0) ^ 1;
-      expect(() => decodeScanPage(payload)).toThrow(DecodeError);
+  test("with one bit changed on the way are refused", () => {
+    forAll([entry, fc.nat()], (one, at) => {
+      const payload = sentAnswer({ entries: [one], ended: false });
+      const bit = at % (payload.byteLength * 8);
+      payload[bit >> 3] = (payload[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(() => decodeScanAnswer(payload)).toThrow(DecodeError);
     });
+  });
+
+  test("that neither end nor go on anywhere are refused: a copy would never end", () => {
+    const payload = sentAnswer({ entries: [], ended: false });
+    expect(() => decodeScanAnswer(payload)).toThrow(DecodeError);
   });
 });
