@@ -14,8 +14,17 @@ export interface ClusterStatus {
   /** Why the node coordinates nothing; null: its clock agrees with most members'. */
   readonly clockProblem: string | null;
   readonly clockOffsetMaxMs: number;
+  /** Why the node's own replica answers no questions in some partitions; null: it is whole. */
+  readonly resync: ResyncStatus | null;
   readonly members: readonly MemberStatus[];
   readonly buckets: readonly BucketStatus[];
+}
+
+interface ResyncStatus {
+  /** `new`, `lost` or `salvaged`; a newer node may know more. */
+  readonly cause: string;
+  readonly partitions: number;
+  readonly awaited: readonly { readonly node: string; readonly what: string }[];
 }
 
 interface MemberStatus {

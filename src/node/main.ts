@@ -23,6 +23,9 @@ const DATABASE_FOLDER = "db";
 /** Stands beside it when the database must be salvaged before the next start may use it. */
 const SALVAGE_MARKER = "salvage";
 
+/** How long a starting node waits for the first words of all its peers. */
+const FIRST_WORDS_MS = 2_000;
+
 export interface RunningNode {
   readonly clientAddress: Address;
   /** Resolves after `stop`; rejects when the node had to end itself: its process must exit. */
@@ -83,6 +86,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
     member: (id) => node.member(id),
     bucket: (name) => document.buckets.get(name),
   };
+  await judged(node);
   const api = await HttpApi.open(
     { address: config.listen, clientConnectionsMax: config.clientConnectionsMax },
     { operations: node.operations, view, telemetry },
@@ -119,6 +123,20 @@ function startError({ data }: Config, error: unknown): unknown {
 async function markForSalvage({ data }: Config, error: unknown): Promise<void> {
   if (storageErrorKind(error) !== "corruption") return;
   await writeFile(join(data, SALVAGE_MARKER), `${String(error)}\n`);
+}
+
+/**
+ * Clients are served once every peer has said what it remembers of this node, or has had its time to:
+ * before, the own replica might answer from a directory that lacks what the node once acknowledged.
+ */
+async function judged(node: Node): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const enough = systemClock.after(FIRST_WORDS_MS, resolve);
+    void node.judged().then(() => {
+      enough.cancel();
+      resolve();
+    });
+  });
 }
 
 async function drain(api: HttpApi, node: Node, timeoutMs: number): Promise<void> {

@@ -62,6 +62,11 @@ export class Machine {
     return this.#node !== undefined;
   }
 
+  /** It holds all that it acknowledged; also said of one that does not run. */
+  get isWhole(): boolean {
+    return this.#node?.resync === undefined;
+  }
+
   sees(peer: NodeId): boolean {
     return this.#node?.member(peer).state.kind === "connected";
   }

@@ -71,7 +71,9 @@ export async function simulate(
 function isWhole({ machines }: World): boolean {
   return machines.every(
     (machine) =>
-      machine.isReady && machines.every((peer) => peer === machine || machine.sees(peer.id)),
+      machine.isReady &&
+      machine.isWhole &&
+      machines.every((peer) => peer === machine || machine.sees(peer.id)),
   );
 }
 

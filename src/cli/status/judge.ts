@@ -10,6 +10,7 @@ export function judge(reports: readonly EndpointReport[]): Health {
     ...statuses.flatMap((status) => memberProblems(status)),
     ...clockProblems(statuses),
     ...statuses.flatMap((status) => spaceProblems(status)),
+    ...statuses.flatMap((status) => resyncProblems(status)),
     ...disagreements(statuses),
   ];
   if (first === undefined) {
@@ -98,6 +99,28 @@ function spaceProblems({ node, state }: ClusterStatus): Problem[] {
     {
       what: `the disk of ${node} is nearly full: it takes no writes of clients`,
       advice: `Free some space on the disk that holds the data of ${node}; it takes writes again by itself. Reads and repairs go on.`,
+    },
+  ];
+}
+
+const RESYNC_CAUSES: ReadonlyMap<string, string> = new Map([
+  ["new", "its directory is new, and it is open whether it had an earlier one"],
+  ["lost", "its directory was wiped, exchanged, restored or rolled back"],
+  ["salvaged", "its database was damaged and salvaged"],
+]);
+
+/** Older nodes say nothing of it. */
+function resyncProblems({ node, resync }: ClusterStatus): Problem[] {
+  if (typeof resync !== "object" || resync === null) return [];
+  const { cause, partitions, awaited } = resync;
+  const why = RESYNC_CAUSES.get(cause) ?? cause;
+  const what = `${node} answers no reads in ${partitions} partitions until it has copied them: ${why}`;
+  if (awaited.length === 0) return [{ what, advice: "It comes back by itself." }];
+  const awaits = awaited.map((one) => `${one.what} (${one.node})`).join("; ");
+  return [
+    {
+      what: `${what}; it waits for ${awaits}`,
+      advice: `Start or repair those nodes and it comes back by itself. If they are gone for good, start ${node} once with --accept-data-loss true: acknowledged writes that only they and its lost directory held are then gone.`,
     },
   ];
 }

@@ -25,6 +25,7 @@ function statusOf(node: string, fields: Partial<ClusterStatus> = {}): ClusterSta
     })),
     clockProblem: null,
     clockOffsetMaxMs: 500,
+    resync: null,
     buckets: [],
     ...fields,
   };
@@ -71,6 +72,17 @@ describe("the verdict", () => {
     expect(verdict).toBe("unhealthy");
     expect(problems.map(({ what }) => what)).toEqual(["n1 asks n3 last: it is silent"]);
     expect(problems[0]?.advice).toContain("Requests go to other replicas meanwhile");
+  });
+
+  test("a node that resynchronises says why, what it waits for and how to go on without", () => {
+    const resync = { cause: "lost", partitions: 256, awaited: [] };
+    const [healing] = judge([report("n1", { resync })]).problems;
+    expect(healing?.what).toMatch(/^n1 answers no reads in 256 partitions .* rolled back$/);
+    expect(healing?.advice).toBe("It comes back by itself.");
+    const awaited = [{ node: "n3", what: "a copy of its partitions: unreachable" }];
+    const [stuck] = judge([report("n1", { resync: { ...resync, awaited } })]).problems;
+    expect(stuck?.what).toMatch(/waits for a copy of its partitions: unreachable \(n3\)$/);
+    expect(stuck?.advice).toMatch(/--accept-data-loss true/);
   });
 
   test("a clock that differs by more than the limit is a problem, one within it is none", () => {

@@ -55,6 +55,7 @@ function clusterJson(view: NodeView): unknown {
     partitions: layout.partitionCount,
     clockProblem: view.clockProblem ?? null,
     clockOffsetMaxMs: view.clockOffsetMaxMs,
+    resync: view.resync ?? null,
     members: layout.members.map((member) => {
       const { state, clockOffset } = view.member(member.id);
       return {

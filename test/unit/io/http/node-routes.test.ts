@@ -38,6 +38,7 @@ async function ask(path: string, view: Partial<NodeView> = {}): Promise<Response
     document: firstClusterDocument(parsePeers("n1=h1:1,n2=h2:2,n3=h3:3")),
     clockOffsetMaxMs: 500,
     clockProblem: undefined,
+    resync: undefined,
     member: (node) => MEMBERS.get(node) ?? { state: { kind: "self" }, clockOffset: undefined },
     bucket: () => undefined,
     ...view,
@@ -71,7 +72,7 @@ describe("/v1/cluster", () => {
       string,
       unknown
     >;
-    expect(rest).toMatchObject({ clockProblem: null, clockOffsetMaxMs: 500 });
+    expect(rest).toMatchObject({ clockProblem: null, clockOffsetMaxMs: 500, resync: null });
     expect(members).toEqual([
       expect.objectContaining({ id: "n1", state: "self", reason: null, clockOffsetMs: null }),
       expect.objectContaining({ id: "n2", state: "connected", clockOffsetMs: -2_000 }),
