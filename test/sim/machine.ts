@@ -67,8 +67,10 @@ export class Machine {
     return this.#node?.resync === undefined;
   }
 
+  /** It has a connection; under loss of messages some peer is always suspect for a while. */
   sees(peer: NodeId): boolean {
-    return this.#node?.member(peer).state.kind === "connected";
+    const kind = this.#node?.member(peer).state.kind;
+    return kind === "connected" || kind === "suspect";
   }
 
   /** One process, running all the time. */
