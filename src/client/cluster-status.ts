@@ -21,7 +21,7 @@ export interface ClusterStatus {
 }
 
 interface ResyncStatus {
-  /** `new`, `lost` or `salvaged`; a newer node may know more. */
+  /** `new` or `lost`; a newer node may know more. */
   readonly cause: string;
   readonly partitions: number;
   readonly awaited: readonly { readonly node: string; readonly what: string }[];

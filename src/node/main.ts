@@ -1,5 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { VALUE_BYTES_MAX } from "../core/bucket.ts";
 import { VERSION } from "../core/build.ts";
 import type { Address, Config } from "../core/config.ts";
@@ -8,20 +7,19 @@ import { firstClusterDocument } from "../core/layout/cluster-document.ts";
 import { payloadBytesMax } from "../core/messages/request.ts";
 import type { NodeView } from "../ports/node-view.ts";
 import { StorageError, storageErrorKind } from "../ports/storage.ts";
+import type { Storage } from "../ports/storage.ts";
 import type { Transport, TransportEvents } from "../ports/transport.ts";
 import { HttpApi } from "./io/http/http-api.ts";
-import { LevelStorage } from "./io/level-storage.ts";
+import { markForSalvage, openDatabase } from "./io/database.ts";
+import type { LevelStorage } from "./io/level-storage.ts";
 import { PeerTransport } from "./io/peer/peer-transport.ts";
 import { systemClock } from "./io/system-clock.ts";
 import { systemRng } from "./io/system-rng.ts";
 import { systemTelemetry } from "./io/telemetry.ts";
 import type { SystemTelemetry } from "./io/telemetry.ts";
 import { Node } from "./node.ts";
-
-/** Where LevelDB lives within the data directory. */
-const DATABASE_FOLDER = "db";
-/** Stands beside it when the database must be salvaged before the next start may use it. */
-const SALVAGE_MARKER = "salvage";
+import { Directory } from "./replica/directory.ts";
+import { rescue } from "./resync/rescue.ts";
 
 /** How long a starting node waits for the first words of all its peers. */
 const FIRST_WORDS_MS = 2_000;
@@ -42,30 +40,29 @@ export async function startNode(config: Config): Promise<RunningNode> {
     base: { service: "quorate", version: VERSION, cluster: config.clusterId, node: config.id },
   });
   const ended = deferred();
-  const storage = await LevelStorage.open(join(config.data, DATABASE_FOLDER));
   const document = firstClusterDocument(config.peers);
   const rng = systemRng();
-  const opening = Node.open(config, {
-    clock: systemClock,
-    rng,
-    storage,
-    telemetry,
-    document,
-    openTransport: (events) => openTransport(config, { secret, document, telemetry, rng, events }),
-    onStorageError: (error) => {
-      // What was being written is in doubt, and only opening the directory anew settles it.
-      telemetry.log.error({ err: error }, "the storage failed; the node ends itself");
-      markForSalvage(config, error)
-        .catch((reason: unknown) => telemetry.log.error({ err: reason }, "no mark could be left"))
-        .finally(() => {
-          telemetry.flush();
-          ended.reject(error);
-        });
-    },
-  });
-  const node = await opening.catch((error: unknown) => {
-    throw startError(config, error);
-  });
+  const openOn = (storage: LevelStorage): Promise<Node> =>
+    Node.open(config, {
+      clock: systemClock,
+      rng,
+      storage,
+      telemetry,
+      document,
+      openTransport: (events) =>
+        openTransport(config, { secret, document, telemetry, rng, events }),
+      onStorageError: (error) => {
+        // What was being written is in doubt, and only opening the directory anew settles it.
+        telemetry.log.error({ err: error }, "the storage failed; the node ends itself");
+        mark(config, error)
+          .catch((reason: unknown) => telemetry.log.error({ err: reason }, "no mark could be left"))
+          .finally(() => {
+            telemetry.flush();
+            ended.reject(error);
+          });
+      },
+    });
+  const { storage, node } = await openNode(config, telemetry, openOn);
   let draining = false;
   const view: NodeView = {
     id: config.id,
@@ -120,9 +117,38 @@ function startError({ data }: Config, error: unknown): unknown {
 }
 
 /** A database that refuses writes because it is damaged will refuse them again. */
-async function markForSalvage({ data }: Config, error: unknown): Promise<void> {
-  if (storageErrorKind(error) !== "corruption") return;
-  await writeFile(join(data, SALVAGE_MARKER), `${String(error)}\n`);
+async function mark({ data }: Config, error: unknown): Promise<void> {
+  if (storageErrorKind(error) === "corruption") await markForSalvage(data);
+}
+
+/** A database whose own entries turn out to be damaged is salvaged like one that does not open. */
+async function openNode(
+  config: Config,
+  telemetry: SystemTelemetry,
+  openOn: (storage: LevelStorage) => Promise<Node>,
+): Promise<{ readonly storage: LevelStorage; readonly node: Node }> {
+  const { clusterId, data, id: nodeId } = config;
+  const modules = {
+    telemetry,
+    rescue,
+    ownership: (storage: Storage) => Directory.ownership({ clusterId, nodeId }, storage),
+  };
+  const storage = await openDatabase(config, modules);
+  try {
+    return { storage, node: await openOn(storage) };
+  } catch (error) {
+    await storage.close();
+    if (!isDamage(error)) throw startError(config, error);
+    telemetry.log.error({ err: error }, "the database is damaged; it is being salvaged");
+  }
+  await markForSalvage(data);
+  const salvaged = await openDatabase(config, modules);
+  return { storage: salvaged, node: await openOn(salvaged) };
+}
+
+function isDamage(error: unknown): boolean {
+  if (error instanceof KvError) return error.code === "directory-damaged";
+  return storageErrorKind(error) === "corruption";
 }
 
 /**

@@ -19,7 +19,7 @@ export interface MemberView {
 
 /** Why a node's own replica answers no questions in some partitions, and what would end that. */
 export interface ResyncView {
-  readonly cause: "new" | "lost" | "salvaged";
+  readonly cause: "new" | "lost";
   /** Partitions that may lack what the node acknowledged. */
   readonly partitions: number;
   readonly awaited: readonly { readonly node: NodeId; readonly what: string }[];

@@ -105,8 +105,7 @@ function spaceProblems({ node, state }: ClusterStatus): Problem[] {
 
 const RESYNC_CAUSES: ReadonlyMap<string, string> = new Map([
   ["new", "its directory is new, and it is open whether it had an earlier one"],
-  ["lost", "its directory was wiped, exchanged, restored or rolled back"],
-  ["salvaged", "its database was damaged and salvaged"],
+  ["lost", "its directory was wiped, exchanged, restored, rolled back or salvaged"],
 ]);
 
 /** Older nodes say nothing of it. */

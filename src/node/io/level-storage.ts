@@ -1,5 +1,5 @@
 import { mkdir, statfs } from "node:fs/promises";
-import { Level } from "level";
+import { ClassicLevel } from "classic-level";
 import { KvError } from "../../core/errors.ts";
 import { StorageError } from "../../ports/storage.ts";
 import type {
@@ -20,10 +20,10 @@ const NO_SPACE = /No space left on device|Disk quota exceeded/;
 /** LevelDB in a directory of its own. Bytes go in and out as they are. */
 export class LevelStorage implements Storage {
   readonly #path: string;
-  readonly #db: Level<Uint8Array, Uint8Array>;
+  readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
   #reopening: Promise<void> | undefined;
 
-  private constructor(path: string, db: Level<Uint8Array, Uint8Array>) {
+  private constructor(path: string, db: ClassicLevel<Uint8Array, Uint8Array>) {
     this.#path = path;
     this.#db = db;
   }
@@ -32,7 +32,7 @@ export class LevelStorage implements Storage {
   static async open(path: string): Promise<LevelStorage> {
     try {
       await mkdir(path, { recursive: true });
-      const db = new Level<Uint8Array, Uint8Array>(path, {
+      const db = new ClassicLevel<Uint8Array, Uint8Array>(path, {
         keyEncoding: "buffer",
         valueEncoding: "buffer",
       });
@@ -42,6 +42,19 @@ export class LevelStorage implements Storage {
       const cause = storageError(error);
       const code = openingCode(error, cause.kind);
       throw new KvError(code, `${path}: ${cause.message}`, {}, { cause });
+    }
+  }
+
+  /**
+   * Makes a database that does not open into one that does, of what tables and logs can be read; the
+   * rest is moved to a folder `lost` within it.
+   */
+  static async repair(path: string): Promise<void> {
+    try {
+      await ClassicLevel.repair(path);
+    } catch (error) {
+      const cause = storageError(error);
+      throw new KvError("directory-damaged", `${path}: ${cause.message}`, {}, { cause });
     }
   }
 

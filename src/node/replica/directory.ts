@@ -89,6 +89,35 @@ export class Directory {
     return new Directory(modules, { identity, lease, position, isNew });
   }
 
+  /**
+   * Whether a database is this node's, as far as its identity can be read.
+   * @throws KvError `directory-refused`
+   */
+  static async ownership(
+    { clusterId, nodeId }: { clusterId: ClusterId; nodeId: NodeId },
+    storage: Storage,
+  ): Promise<"own" | "unknown"> {
+    try {
+      const [bytes] = await storage.getMany([IDENTITY_KEY]);
+      if (bytes === undefined) return "unknown";
+      checkOwner(parseIdentity(bytes), { clusterId, nodeId });
+      return "own";
+    } catch (error) {
+      if (error instanceof KvError && error.code === "directory-refused") throw error;
+      return "unknown";
+    }
+  }
+
+  /** The entry that keeps a later directory of this node above its stamps; undefined: unreadable. */
+  static async leaseOf(storage: Storage): Promise<StorageWrite | undefined> {
+    try {
+      const [bytes] = await storage.getMany([LEASE_KEY]);
+      return bytes === undefined ? undefined : Directory.leaseWrite(parseLease(bytes));
+    } catch {
+      return undefined;
+    }
+  }
+
   static leaseWrite(lease: Stamp): StorageWrite {
     return { key: LEASE_KEY, value: seal(LEASE_KEY, lease) };
   }

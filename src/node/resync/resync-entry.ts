@@ -4,9 +4,9 @@ import { metaKey, seal, unseal } from "../replica/sealed.ts";
 
 /**
  * Why partitions are missing. `new`: the directory was made, and it is open whether the node ever had
- * another one. `lost`: a peer remembers more of the node. `salvaged`: a damaged database was rescued.
+ * another one. `lost`: a peer remembers more of the node.
  */
-export type ResyncCause = "new" | "lost" | "salvaged";
+export type ResyncCause = "new" | "lost";
 
 /** What a directory knows of its own gaps, stored in it. */
 export interface ResyncEntry {
@@ -19,10 +19,7 @@ export interface ResyncEntry {
 export const RESYNC_KEY = metaKey("resync");
 export const NOTHING_MISSING: ResyncEntry = { cause: undefined, missing: [], settled: [] };
 
-const CAUSES: readonly unknown[] = ["new", "lost", "salvaged", undefined] satisfies (
-  | ResyncCause
-  | undefined
-)[];
+const CAUSES: readonly unknown[] = ["new", "lost", undefined];
 
 export function resyncWrite(entry: ResyncEntry): StorageWrite {
   return { key: RESYNC_KEY, value: seal(RESYNC_KEY, entry) };

@@ -77,7 +77,7 @@ describe("the verdict", () => {
   test("a node that resynchronises says why, what it waits for and how to go on without", () => {
     const resync = { cause: "lost", partitions: 256, awaited: [] };
     const [healing] = judge([report("n1", { resync })]).problems;
-    expect(healing?.what).toMatch(/^n1 answers no reads in 256 partitions .* rolled back$/);
+    expect(healing?.what).toMatch(/^n1 answers no reads in 256 partitions .* or salvaged$/);
     expect(healing?.advice).toBe("It comes back by itself.");
     const awaited = [{ node: "n3", what: "a copy of its partitions: unreachable" }];
     const [stuck] = judge([report("n1", { resync: { ...resync, awaited } })]).problems;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hex } from "../../../src/core/bytes.ts";
 import { parseRecordKey } from "../../../src/core/record-key.ts";
+import { rescue } from "../../../src/node/resync/rescue.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
 import { valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
 import type { VirtualNode } from "../../support/virtual-cluster.ts";
@@ -29,13 +30,15 @@ async function restartOn(
   node: VirtualNode,
   disk: MemoryDisk,
   options: Parameters<VirtualNode["start"]>[0] = {},
+  prepare: (before: MemoryDisk, disk: MemoryDisk) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   node.kill();
+  await prepare(node.disk, disk);
   node.disk = disk;
   await cluster.run(node.start(options));
 }
 
-/** Puts two of three writes onto n2 and n3 alone: n1 acknowledges what the rest may lack. */
+/** Acknowledges a value of every key on two nodes, of which the third hears nothing. */
 async function writeThrough(
   cluster: VirtualCluster,
   [by, other]: readonly [VirtualNode, VirtualNode],
@@ -126,6 +129,21 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
       "wiped",
       {
         lose: async (cluster, n1) => () => restartOn(cluster, n1, new MemoryDisk()),
+      },
+    ],
+    [
+      "salvaged",
+      {
+        lose: async (cluster, n1) => () =>
+          restartOn(cluster, n1, new MemoryDisk(), {}, async (damaged, fresh) => {
+            const [key = new Uint8Array(0)] =
+              damaged.entries().find(([at]) => at[0] === 0x72) ?? [];
+            damaged.rot(key, new Uint8Array(50));
+            const [from, to] = [await damaged.open(), await fresh.open()];
+            const { kept, damaged: lost } = await rescue({ from, to });
+            expect([kept, lost]).toEqual([KEYS.length - 1, 1]);
+            await Promise.all([from.close(), to.close()]);
+          }),
       },
     ],
     [
