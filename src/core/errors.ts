@@ -252,7 +252,7 @@ export const ERRORS = {
     title: "The data directory cannot be opened",
     outcome: "not-applied",
     retry: "no",
-    doc: "LevelDB refuses the directory. Keep a copy; move it away and start the node with a new one only if the other replicas are whole.",
+    doc: "A damaged database is salvaged by the start itself; this one could not be, and the detail says why: it does not say whose it is (then `--salvage true` vouches for it), nothing of it can be read, or too many damaged ones are kept already. To start with an empty directory instead is safe while the other replicas are whole: the node copies from them what it lacks.",
   },
   "disk-full": {
     status: undefined,

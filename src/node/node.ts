@@ -143,6 +143,7 @@ export class Node {
       telemetry,
       document: () => document,
       put: (write) => commits.put(write),
+      onDamaged: (key, reason) => quarantine.add(key, reason),
     });
     const replica = new Replica({
       reads: new ReadQueue(options, { ...modules, cache, stored }),

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
-import { utf8 } from "../../src/core/bytes.ts";
+import { hex, utf8 } from "../../src/core/bytes.ts";
 import { stampOfMs } from "../../src/core/hlc.ts";
 import { parseClusterId, parseKey, parseNodeId } from "../../src/core/ids.ts";
 import { parseRecordKey, recordKey, recordKeyPrefix } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
+import { unconfirmedBytes } from "../../src/core/version/unconfirmed.ts";
 import type { Storage } from "../../src/ports/storage.ts";
 import { markForSalvage, openDatabase } from "../../src/node/io/database.ts";
 import { LevelStorage } from "../../src/node/io/level-storage.ts";
@@ -194,6 +195,24 @@ describe("what is rotten is left behind, what is sound is kept", () => {
     expect(kept).toBeLessThan(COUNT);
     expect(salvaged()).toMatchObject({ kept, gaps: 1 });
     await storage.close();
+  });
+
+  test("a record with a flipped bit is not kept, one that waits to be confirmed is, as it is", async () => {
+    await fill();
+    const { key, record } = writeOf("doubtful", "v");
+    const rotten = writeOf("rotten", "v");
+    const storage = await opened();
+    const doubtful = { key, value: unconfirmedBytes(record) };
+    const flipped = Uint8Array.from(rotten.record.bytes);
+    flipped[20] = (flipped[20] ?? 0) ^ 1;
+    await storage.batch([doubtful, { key: rotten.key, value: flipped }], { sync: true });
+    await storage.close();
+    await markForSalvage(data);
+    const salvage = await opened();
+    expect(salvaged()).toMatchObject({ kept: COUNT + 1, damaged: 1, gaps: 0 });
+    const found = await salvage.getMany([key, rotten.key]);
+    expect(found.map((bytes) => bytes && hex(bytes))).toEqual([hex(doubtful.value), undefined]);
+    await salvage.close();
   });
 
   test("a log cut short or rotten: what came before is there", async () => {

@@ -1,7 +1,7 @@
 import { utf8 } from "../../core/bytes.ts";
 import { PARTITION_COUNT } from "../../core/layout/partition.ts";
 import { parseRecordKey, recordKeyPrefix } from "../../core/record-key.ts";
-import { decodeRecord } from "../../core/version/record.ts";
+import { decodeStored } from "../../core/version/unconfirmed.ts";
 import type { ScanRange, Storage, StoragePage, StorageWrite } from "../../ports/storage.ts";
 import { Directory } from "../replica/directory.ts";
 import { metaKey, unseal } from "../replica/sealed.ts";
@@ -63,7 +63,7 @@ async function copySound({ from, to, range, isSound }: Copy, count: RescueCount)
 
 function isRecord(key: Uint8Array, value: Uint8Array): boolean {
   const address = parseRecordKey(key);
-  return address !== undefined && decodeRecord(address, value).kind === "record";
+  return address !== undefined && decodeStored(address, value).kind !== "damaged";
 }
 
 function isPeerEntry(key: Uint8Array, value: Uint8Array): boolean {

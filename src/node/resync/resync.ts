@@ -3,6 +3,8 @@ import type { NodeId } from "../../core/ids.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import type { DirectoryState, Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
+import type { RecordKey } from "../../core/record-key.ts";
+import type { DamagedRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { ResyncView } from "../../ports/node-view.ts";
 import type { PeerHandler } from "../../ports/peer-handler.ts";
@@ -24,6 +26,8 @@ interface ResyncModules {
   readonly clock: Clock;
   readonly directory: Directory;
   readonly document: () => ClusterDocument;
+  /** A stored record turned out to be damaged. */
+  readonly onDamaged: (key: RecordKey, reason: DamagedRecord["reason"]) => void;
   /** Stores an entry, synced. */
   readonly put: (write: StorageWrite) => Promise<void>;
   readonly storage: Storage;

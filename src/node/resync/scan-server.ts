@@ -5,7 +5,7 @@ import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
 import { parseRecordKey, recordKeyPrefix } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import { decodeRecord } from "../../core/version/record.ts";
-import type { KvRecord } from "../../core/version/record.ts";
+import type { DamagedRecord, KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { Storage, StoragePage } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
@@ -21,6 +21,8 @@ interface ScanServerModules {
   readonly storage: Storage;
   readonly telemetry: Telemetry;
   readonly isWhole: (partition: number) => boolean;
+  /** A stored record turned out to be damaged. */
+  readonly onDamaged: (key: RecordKey, reason: DamagedRecord["reason"]) => void;
 }
 
 /**
@@ -66,7 +68,11 @@ export class ScanServer {
       if (bytes > SCAN_BYTES_MAX && entries.length > 0) break;
       const address = parseRecordKey(key);
       const record = address && decodeRecord(address, value);
-      if (address === undefined || record?.kind !== "record") return DAMAGED;
+      if (address === undefined || record === undefined) return DAMAGED;
+      if (record.kind === "damaged") {
+        this.#modules.onDamaged(address, record.reason);
+        return DAMAGED;
+      }
       entries.push({ key: address, record });
     }
     if (damaged) return DAMAGED;
