@@ -1,9 +1,9 @@
-import type { ClassicLevel } from "classic-level";
+import type { Level } from "level";
 import type { ScanBounds, ScanRange, StoragePage } from "../../ports/storage.ts";
 
 const KEYS_AT_ONCE = 1_000;
 
-type Database = ClassicLevel<Uint8Array, Uint8Array>;
+type Database = Level<Uint8Array, Uint8Array>;
 
 /**
  * LevelDB passes over a block that it cannot read and says so only to an iterator that reaches its

@@ -1,5 +1,6 @@
 import { mkdir, statfs } from "node:fs/promises";
 import { ClassicLevel } from "classic-level";
+import { Level } from "level";
 import { KvError } from "../../core/errors.ts";
 import { StorageError } from "../../ports/storage.ts";
 import type {
@@ -20,10 +21,10 @@ const NO_SPACE = /No space left on device|Disk quota exceeded/;
 /** LevelDB in a directory of its own. Bytes go in and out as they are. */
 export class LevelStorage implements Storage {
   readonly #path: string;
-  readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
+  readonly #db: Level<Uint8Array, Uint8Array>;
   #reopening: Promise<void> | undefined;
 
-  private constructor(path: string, db: ClassicLevel<Uint8Array, Uint8Array>) {
+  private constructor(path: string, db: Level<Uint8Array, Uint8Array>) {
     this.#path = path;
     this.#db = db;
   }
@@ -32,7 +33,7 @@ export class LevelStorage implements Storage {
   static async open(path: string): Promise<LevelStorage> {
     try {
       await mkdir(path, { recursive: true });
-      const db = new ClassicLevel<Uint8Array, Uint8Array>(path, {
+      const db = new Level<Uint8Array, Uint8Array>(path, {
         keyEncoding: "buffer",
         valueEncoding: "buffer",
       });
