@@ -45,7 +45,9 @@ describe("one flipped bit in each table of one node", () => {
       await Promise.all(Object.values(cluster.nodes).map((node) => node.stop()));
       const whole = await storedRecords(join(cluster.folder, "n1", "db"));
       expect(whole.size).toBe(KEYS.length);
-      const mended = await storedRecords(database);
+      const mended = await storedRecords(database).catch((cause: unknown) => {
+        throw new Error(`n3's database cannot be read after ${damage}`, { cause });
+      });
       expect(
         [missingRecords(whole, mended), missingRecords(mended, whole)],
         `after ${damage}`,
