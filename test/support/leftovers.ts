@@ -40,6 +40,12 @@ export function removeDiskFolder(folder: string): void {
 /** Bridge, namespaces, links and filters. */
 export function removeNetwork(owner: number): void {
   const name = networkName(owner);
+  // By name, because those of a deleted namespace go some time later, and the next network wants them.
+  for (const [link] of run("ip", "-o", "link", "show").matchAll(
+    new RegExp(`\\b${name}n\\w+`, "g"),
+  )) {
+    attempt(() => run("ip", "link", "delete", link));
+  }
   attempt(() => run("nft", "delete", "table", "bridge", name));
   for (const line of run("ip", "netns", "list").split("\n")) {
     const namespace = line.split(" ")[0] ?? "";
