@@ -80,7 +80,7 @@ async function askForDigests(
     modules.spareDelayMs,
     modules,
   );
-  checkEnd(await round.run(), plan, quorum);
+  checkEnd(await round.run(), { plan, quorum, failures: round.failures });
   return quorum;
 }
 
@@ -107,15 +107,20 @@ async function fetchRecords(
     modules.spareDelayMs,
     modules,
   );
-  checkEnd(await round.run(), plan, quorum);
+  checkEnd(await round.run(), { plan, quorum, failures: round.failures });
   return quorum;
 }
 
-function checkEnd(end: RoundEnd, { r }: ReadPlan, { acked }: ReadQuorum): void {
+function checkEnd(
+  end: RoundEnd,
+  at: { readonly plan: ReadPlan; readonly quorum: ReadQuorum; readonly failures: string },
+): void {
   if (end === "met") return;
+  const { r } = at.plan;
+  const { acked } = at.quorum;
   throw new KvError(
     end === "deadline" ? "read-timeout" : "read-unavailable",
-    `${acked} of the ${r} replicas that must answer did`,
+    `${acked} of the ${r} replicas that must answer did${at.failures}`,
     { needed: r, acked },
   );
 }

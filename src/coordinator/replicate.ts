@@ -76,7 +76,7 @@ export async function replicate(
     acked: quorum.acked,
     lacksSpace: quorum.lacksSpace,
     stamp,
-    detail: `${quorum.acked} of the ${w} replicas that must acknowledge did${when(end)}`,
+    detail: `${quorum.acked} of the ${w} replicas that must acknowledge did${when(end)}${round.failures}`,
   });
 }
 

@@ -61,7 +61,7 @@ export class Round<T> {
   readonly #hedges = new Map<NodeId, "asked" | "answered" | "failed">();
   #begunAt: Instant = 0;
   #asked = 0;
-  #failed = 0;
+  readonly #failures = new Map<NodeId, string>();
   #overBudget = false;
   #spareTimer: Timer | undefined;
   #finish: ((end: RoundEnd) => void) | undefined;
@@ -93,6 +93,12 @@ export class Round<T> {
       this.#askEnough();
       this.#decide();
     });
+  }
+
+  /** Why replicas did not do what they were asked, for the error of a round that failed. */
+  get failures(): string {
+    const each = [...this.#failures].map(([node, reason]) => `${node}: ${reason}`);
+    return each.length === 0 ? "" : ` (${each.join(", ")})`;
   }
 
   #lookAfter(delayMs: number): void {
@@ -140,7 +146,7 @@ export class Round<T> {
     const { first, quorum, replicas } = this.#plan;
     while (
       this.#finish !== undefined &&
-      this.#asked - this.#failed < first &&
+      this.#asked - this.#failures.size < first &&
       this.#asked < replicas.length &&
       quorum.wantsMore?.() !== false
     ) {
@@ -163,7 +169,7 @@ export class Round<T> {
     const { name, quorum } = this.#plan;
     const result = answer.kind === "ok" ? "ok" : answer.reason;
     this.#modules.telemetry.metrics.replicaAnswers.with(node, name, result).add();
-    if (answer.kind !== "ok") this.#failed += 1;
+    if (answer.kind !== "ok") this.#failures.set(node, answer.reason);
     else this.#time(node);
     if (this.#hedges.has(node)) {
       this.#hedges.set(node, answer.kind === "ok" ? "answered" : "failed");

@@ -65,7 +65,7 @@ export async function writeBack(
   if (end === "met") return;
   throw new KvError(
     "read-unconfirmed",
-    `${quorum.acked} of the ${needed} replicas that must hold the newest version do`,
+    `${quorum.acked} of the ${needed} replicas that must hold the newest version do${round.failures}`,
     { needed, acked: quorum.acked, atDeadline: end === "deadline" },
   );
 }

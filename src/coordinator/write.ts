@@ -104,6 +104,6 @@ async function learn(
     outcome: "not-applied",
     needed,
     acked: quorum.acked,
-    detail: `${quorum.acked} of the ${needed} replicas that must be asked first answered${when(end)}; nothing was sent to be written`,
+    detail: `${quorum.acked} of the ${needed} replicas that must be asked first answered${when(end)}${round.failures}; nothing was sent to be written`,
   });
 }

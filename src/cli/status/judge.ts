@@ -104,7 +104,7 @@ function spaceProblems({ node, state }: ClusterStatus): Problem[] {
 }
 
 const RESYNC_CAUSES: ReadonlyMap<string, string> = new Map([
-  ["new", "its directory is new, and it is open whether it had an earlier one"],
+  ["new", "its directory is new, and the others have not all said yet that it is the first"],
   ["lost", "its directory was wiped, exchanged, restored, rolled back or salvaged"],
 ]);
 
@@ -113,12 +113,12 @@ function resyncProblems({ node, resync }: ClusterStatus): Problem[] {
   if (typeof resync !== "object" || resync === null) return [];
   const { cause, partitions, awaited } = resync;
   const why = RESYNC_CAUSES.get(cause) ?? cause;
-  const what = `${node} answers no reads in ${partitions} partitions until it has copied them: ${why}`;
+  const what = `${node} answers no reads in ${partitions} partitions: ${why}`;
   if (awaited.length === 0) return [{ what, advice: "It comes back by itself." }];
-  const awaits = awaited.map((one) => `${one.what} (${one.node})`).join("; ");
+  const awaits = awaited.map((one) => `from ${one.node} ${one.what}`).join("; ");
   return [
     {
-      what: `${what}; it waits for ${awaits}`,
+      what: `${what}; it awaits ${awaits}`,
       advice: `Start or repair those nodes and it comes back by itself. If they are gone for good, start ${node} once with --accept-data-loss true: acknowledged writes that only they and its lost directory held are then gone.`,
     },
   ];

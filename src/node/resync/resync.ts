@@ -116,7 +116,7 @@ export class Resync {
     }));
     const words = unconfirmed.map((node) => ({
       node,
-      what: "its word that it knows no earlier directory of this node",
+      what: "its word on whether this node had an earlier directory",
     }));
     return { cause, partitions: missing.size, awaited: [...words, ...obstacles] };
   }

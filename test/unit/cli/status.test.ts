@@ -77,11 +77,11 @@ describe("the verdict", () => {
   test("a node that resynchronises says why, what it waits for and how to go on without", () => {
     const resync = { cause: "lost", partitions: 256, awaited: [] };
     const [healing] = judge([report("n1", { resync })]).problems;
-    expect(healing?.what).toMatch(/^n1 answers no reads in 256 partitions .* or salvaged$/);
+    expect(healing?.what).toMatch(/^n1 answers no reads in 256 partitions: .* or salvaged$/);
     expect(healing?.advice).toBe("It comes back by itself.");
     const awaited = [{ node: "n3", what: "a copy of its partitions: unreachable" }];
     const [stuck] = judge([report("n1", { resync: { ...resync, awaited } })]).problems;
-    expect(stuck?.what).toMatch(/waits for a copy of its partitions: unreachable \(n3\)$/);
+    expect(stuck?.what).toMatch(/awaits from n3 a copy of its partitions: unreachable$/);
     expect(stuck?.advice).toMatch(/--accept-data-loss true/);
   });
 

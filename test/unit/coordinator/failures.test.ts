@@ -23,6 +23,16 @@ function losesWriteAnswers(cluster: VirtualCluster): (message: Message) => reado
   };
 }
 
+test("an error says of each replica that failed why it did", async () => {
+  const cluster = await VirtualCluster.open();
+  const key = cluster.keyOf(...cluster.nodes);
+  cluster.cut([cluster.node(1)], [cluster.node(2), cluster.node(3)]);
+  const read = await cluster.errorOf(cluster.node(1).get(key));
+  expect(read.message).toMatch(/must answer did \(n2: not-sent, n3: not-sent\)$/);
+  const write = await cluster.errorOf(cluster.node(1).put(key, "v"));
+  expect(write.message).toContain("answered (n2: not-sent, n3: not-sent); nothing was sent");
+});
+
 describe("one node of three down (N=3 R=W=2)", () => {
   test.each([1, 2, 3])("known to be unreachable, n%i costs no operation any wait", async (down) => {
     const cluster = await VirtualCluster.open();
