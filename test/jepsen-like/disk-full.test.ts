@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
+import { buildOf } from "../support/build-of.ts";
 import { startCluster } from "../support/cluster.ts";
-import type { ClusterNode } from "../support/cluster-node.ts";
+import type { ClusterNode, Ending } from "../support/cluster-node.ts";
 import { waitFor } from "../support/real-kv.ts";
 import { Supervisor } from "../support/supervisor.ts";
 import { needsSmallDisks, SmallDisk } from "./nemesis/small-disk.ts";
@@ -25,64 +26,93 @@ interface Scenario {
   readonly leaveBytes: number;
 }
 
+const TO_THE_LAST_BYTE: Scenario = { name: "to the last byte", diskFreeBytesMin: 0, leaveBytes: 0 };
 const SCENARIOS: readonly Scenario[] = [
   { name: "below the watermark", diskFreeBytesMin: 16 * MiB, leaveBytes: 8 * MiB },
-  { name: "to the last byte", diskFreeBytesMin: 0, leaveBytes: 0 },
+  TO_THE_LAST_BYTE,
 ];
+
+interface Run {
+  /** Promises that clients saw broken. */
+  readonly broken: readonly string[];
+  /** How operations were refused while the disk was full, each way once. */
+  readonly refusals: readonly string[];
+  /** The code of a put that wanted all three replicas then. */
+  readonly ofThree: string | undefined;
+  readonly endings: readonly Ending[];
+}
+
+/** Fills one node's disk under load, makes room again, and restarts the node to see what it kept. */
+async function fillUp({ diskFreeBytesMin, leaveBytes }: Scenario, mutant?: string): Promise<Run> {
+  const { execArgv, env } = buildOf(mutant);
+  using disk = new SmallDisk({ mebibytes: DISK_MEBIBYTES });
+  await using cluster = await startCluster({
+    nodes: 3,
+    data: (id) => (id === "n3" ? disk.data : undefined),
+    nodeOptions: { diskFreeBytesMin: String(diskFreeBytesMin) },
+    execArgv,
+    nodeEnv: () => env,
+  });
+  const { urls } = cluster;
+  const { n1, n3 } = cluster.nodes;
+  if (n1 === undefined || n3 === undefined) throw new Error("three nodes");
+  const journal = new Journal();
+  const load = { urls, clients: CLIENTS, keys: KEYS, valueBytes: VALUE_BYTES, getShare: 0.5 };
+  await preload(load, journal);
+  await using supervisor = new Supervisor(n3);
+
+  disk.fill({ leaveBytes });
+  {
+    await using running = new Load(load, journal);
+    await running.succeed(SUCCESSES);
+  }
+  const refusals = new Set(
+    journal.errors.map(({ kind, node, error }) => {
+      const { code, outcome, retry, message } = error ?? {};
+      return `${kind} at ${node === n3.url ? "n3" : "another"}: ${code}, ${outcome}, ${retry} (${message})`;
+    }),
+  );
+  const ofThree = await putAt(n1, { w: 3 });
+
+  disk.free();
+  await waitFor("n3 to take writes again", async () =>
+    (await putAt(n3, { w: 3 })) === undefined ? true : undefined,
+  );
+  {
+    await using running = new Load({ ...load, allShare: 1 }, journal);
+    await running.succeed(SUCCESSES);
+  }
+  await supervisor[Symbol.asyncDispose]();
+  await n3.kill();
+  await n3.restart();
+  await readAll({ urls: [n3.url], keys: KEYS, r: 1 }, journal);
+  await readAll({ urls, keys: KEYS }, journal);
+  return {
+    broken: violations(journal.findings()),
+    refusals: [...refusals],
+    ofThree,
+    endings: supervisor.endings,
+  };
+}
 
 describe.skipIf(!needsSmallDisks())("the disk of one node is full", () => {
   test.each(SCENARIOS)(
     "$name: puts go elsewhere or are 507, reads go on, the node comes back by itself, nothing acknowledged is lost (N=3 R=W=2)",
-    async ({ diskFreeBytesMin, leaveBytes }) => {
-      using disk = new SmallDisk({ mebibytes: DISK_MEBIBYTES });
-      await using cluster = await startCluster({
-        nodes: 3,
-        data: (id) => (id === "n3" ? disk.data : undefined),
-        nodeOptions: { diskFreeBytesMin: String(diskFreeBytesMin) },
-      });
-      const { urls } = cluster;
-      const { n1, n3 } = cluster.nodes;
-      if (n1 === undefined || n3 === undefined) throw new Error("three nodes");
-      const journal = new Journal();
-      const load = { urls, clients: CLIENTS, keys: KEYS, valueBytes: VALUE_BYTES, getShare: 0.5 };
-      await preload(load, journal);
-      await using supervisor = new Supervisor(n3);
-
-      disk.fill({ leaveBytes });
-      {
-        await using running = new Load(load, journal);
-        await running.succeed(SUCCESSES);
-      }
-      const refusals = new Set(
-        journal.errors.map(
-          ({ kind, node, error }) =>
-            `${kind} at ${node === n3.url ? "n3" : "another"}: ${error?.code}, ${error?.outcome}, ${error?.retry} (${error?.message})`,
-        ),
-      );
-      const ofThree = await putAt(n1, { w: 3 });
-
-      disk.free();
-      await waitFor("n3 to take writes again", async () =>
-        (await putAt(n3, { w: 3 })) === undefined ? true : undefined,
-      );
-      {
-        await using running = new Load({ ...load, allShare: 1 }, journal);
-        await running.succeed(SUCCESSES);
-      }
-      await supervisor[Symbol.asyncDispose]();
-      await n3.kill();
-      await n3.restart();
-      await readAll({ urls: [n3.url], keys: KEYS, r: 1 }, journal);
-      await readAll({ urls, keys: KEYS }, journal);
-
-      expect(violations(journal.findings())).toEqual([]);
+    async (scenario) => {
+      const { broken, refusals, ofThree, endings } = await fillUp(scenario);
+      expect(broken).toEqual([]);
       const lacksSpace = "put at n3: no-space, not-applied, after";
-      expect([...refusals].filter((refusal) => !refusal.startsWith(lacksSpace))).toEqual([]);
+      expect(refusals.filter((refusal) => !refusal.startsWith(lacksSpace))).toEqual([]);
       // Refused before it was sent to anybody, or applied by the two that have room.
       expect(["no-space", "write-unknown"]).toContain(ofThree);
-      expect(supervisor.endings).toEqual([]);
+      expect(endings).toEqual([]);
     },
   );
+
+  test("a build that goes on with the old handle once there is space is caught losing writes", async () => {
+    const { broken } = await fillUp(TO_THE_LAST_BYTE, "full-disk-not-reopened");
+    expect(broken).not.toEqual([]);
+  });
 });
 
 /** @returns the code of the error. */
