@@ -11,11 +11,14 @@ import { decodeRecord } from "../../src/core/version/record.ts";
 import { unconfirmedBytes } from "../../src/core/version/unconfirmed.ts";
 import type { Storage } from "../../src/ports/storage.ts";
 import { markForSalvage, openDatabase } from "../../src/node/io/database.ts";
+import { diesCompacting } from "../../src/node/io/level-child.ts";
 import { LevelStorage } from "../../src/node/io/level-storage.ts";
 import { Directory } from "../../src/node/replica/directory.ts";
 import { rescue } from "../../src/node/resync/rescue.ts";
+import { MemoryDisk } from "../../src/testing/memory-storage.ts";
 import { RecordingTelemetry } from "../../src/testing/recording-telemetry.ts";
 import { SeededRng } from "../../src/testing/seeded-rng.ts";
+import { putKeysOutOfOrder } from "../jepsen-like/nemesis/bit-rot.ts";
 import { writeOf } from "../unit/node/support.ts";
 
 const OWNER = { clusterId: parseClusterId("c1"), nodeId: parseNodeId("n1") };
@@ -300,3 +303,76 @@ async function copyFolder(from: string, to: string): Promise<void> {
     await writeFile(join(to, name), await readFile(join(from, name)));
   }
 }
+
+describe("a database whose keys have rotted out of order, at which LevelDB aborts its process", () => {
+  /** As the run before left it: dead in the middle of a compaction. */
+  async function fillAndAbort(): Promise<readonly string[]> {
+    await fill();
+    await (await opened()).close();
+    const flips = putKeysOutOfOrder(join(data, "db"), "key-");
+    expect(await diesCompacting(join(data, "db"))).toBe(true);
+    return flips;
+  }
+
+  /** A table spells out one key in so many; the others of a run share its beginning, and its damage. */
+  const KEYS_SPELLED = 16;
+
+  test("is salvaged in parts by the next start: all but the rotten keys is there", async () => {
+    const { length: rotten } = await fillAndAbort();
+    expect(rotten).toBeGreaterThan(0);
+    const storage = await opened();
+    const kept = await records(storage);
+    expect(kept).toBeLessThan(COUNT);
+    expect(kept).toBeGreaterThanOrEqual(COUNT - rotten * KEYS_SPELLED);
+    const directory = await Directory.open(OWNER, { storage, rng: new SeededRng(2) });
+    expect([directory.isNew, directory.lease]).toEqual([true, LEASE]);
+    await storage.close();
+    expect(await diesCompacting(join(data, "db"))).toBe(false);
+    expect((await readdir(data)).toSorted()).toEqual(["db", "db.damaged-1"]);
+    await (await opened()).close();
+  });
+
+  test("is salvaged so also when the start that began it was interrupted", async () => {
+    const { length: rotten } = await fillAndAbort();
+    await markForSalvage(data, "in parts");
+    await rename(join(data, "db"), join(data, "db.damaged"));
+    await mkdir(join(data, "db.parts", "000005.ldb"), { recursive: true });
+    const storage = await opened();
+    expect(await records(storage)).toBeGreaterThanOrEqual(COUNT - rotten * KEYS_SPELLED);
+    await storage.close();
+  });
+
+  test("of another node is refused, and stays as it is", async () => {
+    await fillAndAbort();
+    await expect(opened({ nodeId: "n2" })).rejects.toMatchObject({ code: "directory-refused" });
+    expect((await readdir(data)).toSorted()).toEqual(["db", "salvage"]);
+  });
+});
+
+test("a database whose process was killed while it compacted, and that is sound, is opened as it is", async () => {
+  await fill();
+  const log = join(data, "db", "LOG");
+  await writeFile(log, "2026/11/25-03:00:00.000000 7f00 Compacting 4@0 + 0@1 files\n");
+  const storage = await opened();
+  expect(await records(storage)).toBe(COUNT);
+  await storage.close();
+  expect(salvaged()).toBeUndefined();
+});
+
+test("an older version of a key, from another part of the database, gives way to the newer one", async () => {
+  const [older, newer] = [writeOf("k", "older", 1, "a"), writeOf("k", "newer", 2, "b")];
+  for (const order of [
+    [older, newer],
+    [newer, older],
+  ]) {
+    const to = await new MemoryDisk().open();
+    for (const { key, record } of order) {
+      const from = await new MemoryDisk().open();
+      await from.batch([{ key, value: record.bytes }], { sync: true });
+      await rescue({ from, to });
+    }
+    const [bytes] = await to.getMany([older.key]);
+    const record = decodeRecord(older.key, bytes ?? utf8(""));
+    expect(record).toMatchObject({ kind: "record", stamp: newer.record.stamp });
+  }
+});

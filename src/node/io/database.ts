@@ -1,9 +1,12 @@
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KvError } from "../../core/errors.ts";
 import { storageErrorKind } from "../../ports/storage.ts";
 import type { Storage } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
+import { endedCompacting } from "./compaction-log.ts";
+import { DatabaseParts } from "./database-parts.ts";
+import { diesCompacting } from "./level-child.ts";
 import { LevelStorage } from "./level-storage.ts";
 
 /** Where LevelDB lives within the data directory. */
@@ -13,6 +16,10 @@ const MARKER = "salvage";
 /** The damaged database while it is being salvaged, and the new one until it is whole. */
 const DAMAGED = "db.damaged";
 const UNFINISHED = "db.salvaging";
+/** The damaged one taken apart, while it is being salvaged so. */
+const PARTS = "db.parts";
+/** What the marker says of a database that LevelDB must not be let near as a whole. */
+const IN_PARTS = "in parts";
 /** Damaged databases are kept, as `db.damaged-1` and so on; one more than these is not set aside. */
 const KEPT_MAX = 8;
 
@@ -50,14 +57,21 @@ export async function openDatabase(
     await keepDamaged(data);
   }
   if (!(await exists(join(data, DAMAGED)))) {
-    // Also where it is known to be damaged: opening finds out whether another process uses it.
-    const opened = await openOrDamaged(join(data, DATABASE));
-    const isWanted = options.salvage || (await exists(join(data, MARKER)));
-    if (opened instanceof LevelStorage && !isWanted) return opened;
-    if (opened instanceof LevelStorage) await opened.close();
-    else telemetry.log.error({ err: opened }, "the database is damaged; it is being salvaged");
+    const path = join(data, DATABASE);
+    if ((await endedCompacting(path)) && (await diesCompacting(path))) {
+      telemetry.log.error({}, "LevelDB aborts on this database; it is being salvaged in parts");
+      await markForSalvage(data, IN_PARTS);
+    }
+    if ((await markOf(data)) !== IN_PARTS) {
+      // Also where it is known to be damaged: opening finds out whether another process uses it.
+      const opened = await openOrDamaged(path);
+      const isWanted = options.salvage || (await markOf(data)) !== undefined;
+      if (opened instanceof LevelStorage && !isWanted) return opened;
+      if (opened instanceof LevelStorage) await opened.close();
+      else telemetry.log.error({ err: opened }, "the database is damaged; it is being salvaged");
+    }
     await refuseIfCrowded(data);
-    await rename(join(data, DATABASE), join(data, DAMAGED));
+    await rename(path, join(data, DAMAGED));
     await syncFolder(data);
   }
   const count = await salvage(options, modules);
@@ -69,29 +83,63 @@ export async function openDatabase(
 }
 
 /** The next start will salvage the database before it uses it. */
-export async function markForSalvage(data: string): Promise<void> {
-  await writeFile(join(data, MARKER), "");
+export async function markForSalvage(data: string, how = ""): Promise<void> {
+  await writeFile(join(data, MARKER), how, { flush: true });
   await syncFolder(data);
 }
 
+/** @returns undefined when there is no marker. */
+async function markOf(data: string): Promise<string | undefined> {
+  const path = join(data, MARKER);
+  return (await exists(path)) ? readFile(path, "utf8") : undefined;
+}
+
 /** Makes the new database. When that fails the damaged one gets its name back. */
-async function salvage(
-  { data, salvage: isVouchedFor }: DatabaseOptions,
-  { ownership, rescue }: DatabaseModules,
-): Promise<object> {
+async function salvage(options: DatabaseOptions, modules: DatabaseModules): Promise<object> {
+  const { data } = options;
   await rm(join(data, UNFINISHED), { recursive: true, force: true });
   try {
-    const from = await openAnyhow(join(data, DAMAGED));
-    try {
-      // Records of another cluster must not be merged into this one.
-      if ((await ownership(from)) === "unknown" && !isVouchedFor) throw ownerless(data);
-      return await withNew(join(data, UNFINISHED), (to) => rescue({ from, to }));
-    } finally {
-      await from.close();
-    }
+    const isInParts = (await markOf(data)) === IN_PARTS;
+    return await (isInParts ? salvageParts(options, modules) : salvageWhole(options, modules));
   } catch (error) {
     await rename(join(data, DAMAGED), join(data, DATABASE));
     throw error;
+  }
+}
+
+async function salvageWhole(
+  { data, salvage: isVouchedFor }: DatabaseOptions,
+  { ownership, rescue }: DatabaseModules,
+): Promise<object> {
+  const from = await openAnyhow(join(data, DAMAGED));
+  try {
+    // Records of another cluster must not be merged into this one.
+    if ((await ownership(from)) === "unknown" && !isVouchedFor) throw ownerless(data);
+    return await withNew(join(data, UNFINISHED), (to) => rescue({ from, to }));
+  } finally {
+    await from.close();
+  }
+}
+
+/** A key may stand in several parts, an older version of it too: what is rescued is merged. */
+async function salvageParts(
+  { data, salvage: isVouchedFor }: DatabaseOptions,
+  { ownership, rescue }: DatabaseModules,
+): Promise<object> {
+  const parts = await DatabaseParts.take(join(data, DAMAGED), join(data, PARTS));
+  try {
+    let isOwn = isVouchedFor;
+    await parts.forEach(async (part) => {
+      if ((await ownership(part)) === "own") isOwn = true;
+    });
+    if (!isOwn) throw ownerless(data);
+    const counts: object[] = [];
+    await withNew(join(data, UNFINISHED), (to) =>
+      parts.forEach(async (from) => void counts.push(await rescue({ from, to }))),
+    );
+    return { parts: counts, lost: parts.lost };
+  } finally {
+    await parts.remove();
   }
 }
 

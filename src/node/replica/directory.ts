@@ -109,10 +109,10 @@ export class Directory {
   }
 
   /** The entry that keeps a later directory of this node above its stamps; undefined: unreadable. */
-  static async leaseOf(storage: Storage): Promise<StorageWrite | undefined> {
+  static async leaseOf(storage: Storage): Promise<Stamp | undefined> {
     try {
       const [bytes] = await storage.getMany([LEASE_KEY]);
-      return bytes === undefined ? undefined : Directory.leaseWrite(parseLease(bytes));
+      return bytes === undefined ? undefined : parseLease(bytes);
     } catch {
       return undefined;
     }

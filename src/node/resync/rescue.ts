@@ -1,6 +1,11 @@
 import { utf8 } from "../../core/bytes.ts";
+import { NO_STAMP } from "../../core/hlc.ts";
+import type { Stamp } from "../../core/hlc.ts";
 import { PARTITION_COUNT } from "../../core/layout/partition.ts";
 import { parseRecordKey, recordKeyPrefix } from "../../core/record-key.ts";
+import type { RecordKey } from "../../core/record-key.ts";
+import { mergeModel } from "../../core/version/merge.ts";
+import type { KvRecord } from "../../core/version/record.ts";
 import { decodeStored } from "../../core/version/unconfirmed.ts";
 import type { ScanRange, Storage, StoragePage, StorageWrite } from "../../ports/storage.ts";
 import { Directory } from "../replica/directory.ts";
@@ -27,9 +32,10 @@ export interface RescueCount {
  */
 export async function rescue({ from, to }: { from: Storage; to: Storage }): Promise<RescueCount> {
   const count = { kept: 0, damaged: 0, gaps: 0 };
-  const lease = await Directory.leaseOf(from);
+  const leases = [await Directory.leaseOf(from), await Directory.leaseOf(to)];
+  const lease = Math.max(NO_STAMP, ...leases.filter((it) => it !== undefined)) as Stamp;
   // Synced, the very first write of a database above all, or it may not open again.
-  await to.batch(lease === undefined ? [] : [lease], { sync: true });
+  await to.batch(lease === NO_STAMP ? [] : [Directory.leaseWrite(lease)], { sync: true });
   await copySound(
     { from, to, range: PEERS, isSound: isPeerEntry },
     { kept: 0, damaged: 0, gaps: 0 },
@@ -50,8 +56,9 @@ async function copySound({ from, to, range, isSound }: Copy, count: RescueCount)
   // Ends: keys only grow, and a page without entries is the last.
   for (;;) {
     const page: StoragePage = await from.scan({ after, before: range.before }, PAGE);
-    const sound: StorageWrite[] = page.entries.filter(({ key, value }) => isSound(key, value));
-    if (sound.length > 0) await to.batch(sound, { sync: true });
+    const sound = page.entries.filter(({ key, value }) => isSound(key, value));
+    const writes = await mergedWith(to, sound);
+    if (writes.length > 0) await to.batch(writes, { sync: true });
     count.kept += sound.length;
     count.damaged += page.entries.length - sound.length;
     if (page.damaged) count.gaps += 1;
@@ -59,6 +66,31 @@ async function copySound({ from, to, range, isSound }: Copy, count: RescueCount)
     if (page.ended || last === undefined) return;
     after = last;
   }
+}
+
+/**
+ * A database that is salvaged in parts brings a key more than once. Whether one of them was
+ * unconfirmed no longer matters: the whole directory has to be resynchronised.
+ */
+async function mergedWith(
+  to: Storage,
+  sound: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
+): Promise<readonly StorageWrite[]> {
+  const there = await to.getMany(sound.map(({ key }) => key));
+  return sound.map(({ key, value }, i) => {
+    const before = there[i];
+    const address = parseRecordKey(key);
+    if (before === undefined || address === undefined) return { key, value };
+    const [one, other] = [recordIn(address, before), recordIn(address, value)];
+    if (one === undefined || other === undefined) return { key, value };
+    return { key, value: mergeModel(one.mode).merge(address, one, other).bytes };
+  });
+}
+
+function recordIn(key: RecordKey, value: Uint8Array): KvRecord | undefined {
+  const stored = decodeStored(key, value);
+  if (stored.kind === "damaged") return undefined;
+  return stored.kind === "record" ? stored : stored.record;
 }
 
 function isRecord(key: Uint8Array, value: Uint8Array): boolean {
