@@ -13,11 +13,10 @@ import type { Message } from "../../src/testing/in-process-network.ts";
 import type { DiskWork } from "../../src/testing/memory-storage.ts";
 import { SeededRng } from "../../src/testing/seeded-rng.ts";
 import { VirtualTime } from "../../src/testing/virtual-clock.ts";
+import { drain } from "./drain.ts";
 import { Machine } from "./machine.ts";
 import type { FaultKind, Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
-
-const immediate = setImmediate;
 
 const LATENCY_MEAN_MS = 0.5;
 const OUTLIER_MS = 80;
@@ -62,12 +61,7 @@ export class World {
     this.#networkRng = this.rng.fork("network");
     this.#buggifyRng = this.rng.fork("buggify");
     this.#diskRng = this.rng.fork("disk");
-    this.time = new VirtualTime({
-      drain: () =>
-        new Promise((resolve) => {
-          immediate(resolve);
-        }),
-    });
+    this.time = new VirtualTime({ drain });
     const ids = Array.from({ length: scenario.nodes }, (_, i) => parseNodeId(`n${i + 1}`));
     const first = firstClusterDocument(parsePeers(ids.map((id) => `${id}=${id}:1`).join(",")));
     const bucket = first.buckets.get(DEFAULT_BUCKET);
