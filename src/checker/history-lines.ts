@@ -10,7 +10,7 @@ import { LineReader } from "./line-reader.ts";
  *     {"type":"replica","node":"n1"}
  *     {"type":"record","node":"n1","key":"k1","version":"a7","stamp":77,"tombstone":false,"digest":"9f3c"}
  *
- * What is undefined is left out. A field that this format does not know is an error, not a comment: a
+ * What is undefined, or not `expired`, is left out. A field that this format does not know is an error, not a comment: a
  * misspelt `stamp` would otherwise leave promises unchecked. Blank lines are allowed.
  */
 export const HISTORY_FORMAT = 1;
@@ -33,7 +33,8 @@ export function* historyLines({ operations, replicas }: History): Generator<stri
 
 /** For a harness that writes while it runs. */
 export function operationLine(operation: Operation): string {
-  return JSON.stringify({ type: "operation", ...operation });
+  const expired = operation.expired || undefined;
+  return JSON.stringify({ type: "operation", ...operation, expired });
 }
 
 export function* replicaLines({ node, records }: ReplicaState): Generator<string> {
@@ -115,6 +116,8 @@ class Parser {
       outcome: reader.oneOf("outcome", ["ok", "not-applied", "unknown"]),
       version: reader.textOrNone("version"),
       stamp: reader.numberOrNone("stamp"),
+      expiresAt: reader.numberOrNone("expiresAt"),
+      expired: reader.booleanOr("expired", false),
       n,
       r: reader.integer("r", { least: 1, most: n }),
       w: reader.integer("w", { least: 1, most: n }),
@@ -164,11 +167,14 @@ function contradiction({
   outcome,
   version,
   stamp,
+  expired,
 }: Operation): string | undefined {
   if (end !== undefined && end < call) return "end is before call";
   if (outcome === "ok" && end === undefined) return "outcome ok needs an end";
+  if (kind !== "get" && expired) return `a ${kind} does not expire`;
   if (kind !== "get") return version === undefined ? `a ${kind} needs a version` : undefined;
   if (outcome !== "ok" && version !== undefined) return "a get without answer has no version";
   if (version === undefined && stamp !== undefined) return "a stamp needs a version";
+  if (version === undefined && expired) return "an expired get needs a version";
   return undefined;
 }

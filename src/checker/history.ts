@@ -19,6 +19,10 @@ export interface Operation {
   readonly version: string | undefined;
   /** The version's stamp where the API told it, be it with an error. */
   readonly stamp: number | undefined;
+  /** When the version expires, on the clock of `call`, where it is known. */
+  readonly expiresAt: number | undefined;
+  /** Of a get: the version was there and counted as absent, because it had expired. */
+  readonly expired: boolean;
   /** Sizes that held for this request: of a get its own R, of a write its own W, the other the bucket's. */
   readonly n: number;
   readonly r: number;

@@ -43,6 +43,13 @@ export class LineReader {
     return typeof value === "boolean" ? value : this.#wrong(name, "true or false", false);
   }
 
+  /** What most lines leave out. */
+  booleanOr(name: string, otherwise: boolean): boolean {
+    const value = this.#take(name);
+    if (value === undefined || typeof value === "boolean") return value ?? otherwise;
+    return this.#wrong(name, "true or false", otherwise);
+  }
+
   number(name: string): number {
     return this.numberOrNone(name) ?? this.#wrong(name, "a number", 0);
   }

@@ -2,11 +2,12 @@ import type { Operation } from "../../src/checker/history.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
 import { utf8, utf8Text } from "../../src/core/bytes.ts";
 import { KvError } from "../../src/core/errors.ts";
-import { STAMPS_PER_MS } from "../../src/core/hlc.ts";
+import { msOfStamp, STAMPS_PER_MS } from "../../src/core/hlc.ts";
 import { parseKey, parseWriteId } from "../../src/core/ids.ts";
 import type { Version } from "../../src/core/version/version.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { Machine } from "./machine.ts";
+import { WALL_MS } from "./world.ts";
 import type { World } from "./world.ts";
 
 /** A client that heard nothing for this long beyond the deadline gives up: the outcome is unknown. */
@@ -21,6 +22,8 @@ export interface Plan {
   readonly writeId: string;
   /** Of a put: a text that no other write has. */
   readonly value: string;
+  /** Of a put: how long the version stays; undefined: for ever. */
+  readonly ttlSeconds: number | undefined;
   readonly r: number;
   readonly w: number;
   readonly durability: "sync" | "async";
@@ -33,6 +36,8 @@ export interface Plan {
 interface Told {
   readonly identity: string | undefined;
   readonly stamp: number | undefined;
+  readonly expiresAt: number | undefined;
+  readonly expired: boolean;
 }
 
 interface Request {
@@ -66,6 +71,8 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
         outcome,
         version: plan.kind === "get" ? told?.identity : identityOf(written(plan)),
         stamp: told?.stamp,
+        expiresAt: told?.expiresAt,
+        expired: told?.expired ?? false,
         n: scenario.n,
         r: plan.r,
         w: plan.w,
@@ -88,14 +95,22 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
     });
     world.liveness.examine();
     perform(plan, operations).then(
-      (told) => end("ok", told),
+      (told) => {
+        if (told.expired) sometimes.note("a read found an expired version");
+        end("ok", told);
+      },
       (error: unknown) => {
         if (!(error instanceof KvError)) {
           world.bugs.push(error);
           return end("unknown", undefined);
         }
         sometimes.note(`error ${error.code}`);
-        end(error.outcome, { identity: undefined, stamp: error.data.stamp });
+        end(error.outcome, {
+          identity: undefined,
+          stamp: error.data.stamp,
+          expiresAt: undefined,
+          expired: false,
+        });
       },
     );
   });
@@ -129,8 +144,9 @@ async function perform(plan: Plan, operations: Operations): Promise<Told> {
     timeoutMs: plan.timeoutMs,
   };
   if (plan.kind === "get") {
-    const { version } = await operations.read({ ...target, r: plan.r });
-    return { identity: identityOf(version), stamp: version?.stamp };
+    const { version, expired } = await operations.read({ ...target, r: plan.r });
+    const { stamp, expiresAt } = version ?? {};
+    return { identity: identityOf(version), stamp, expiresAt: onWorldClock(expiresAt), expired };
   }
   const write = written(plan);
   const { version } = await operations.write({
@@ -138,8 +154,21 @@ async function perform(plan: Plan, operations: Operations): Promise<Told> {
     ...write,
     w: plan.w,
     durability: plan.durability,
-    ttlSeconds: undefined,
+    ttlSeconds: plan.ttlSeconds,
     attempt: plan.attempt,
   });
-  return { identity: identityOf(write), stamp: version.stamp };
+  const { stamp } = version;
+  const expiresAt =
+    plan.ttlSeconds === undefined ? undefined : msOfStamp(stamp) + plan.ttlSeconds * 1_000;
+  return {
+    identity: identityOf(write),
+    stamp,
+    expiresAt: onWorldClock(expiresAt),
+    expired: false,
+  };
+}
+
+/** Of a right wall clock's reading the instant, which is what a history's times are. */
+function onWorldClock(wallMs: number | undefined): number | undefined {
+  return wallMs === undefined ? undefined : wallMs - WALL_MS;
 }

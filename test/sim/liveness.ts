@@ -22,6 +22,7 @@ export async function checkWhole(world: World, keys: readonly string[]): Promise
         key,
         writeId: id,
         value: id,
+        ttlSeconds: undefined,
         r: scenario.r,
         w: scenario.w,
         durability: "sync",

@@ -1,3 +1,4 @@
+import type { ClockRange } from "../../src/checker/expiry.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { NodeId } from "../../src/core/ids.ts";
 import { Node } from "../../src/node/node.ts";
@@ -34,6 +35,7 @@ export class Machine {
   readonly #world: World;
   readonly #rng: SeededRng;
   #wallOffsetMs = 0;
+  #wallOffsets: ClockRange = { least: 0, greatest: 0 };
   #node: Node | undefined;
   #up = false;
   #isPaused = false;
@@ -95,12 +97,22 @@ export class Machine {
     this.#disturbedAt = this.#world.time.now();
   }
 
+  /** How far its wall clock has been off since the run began. */
+  get wallOffsets(): ClockRange {
+    return this.#wallOffsets;
+  }
+
   get wallOffsetMs(): number {
     return this.#wallOffsetMs;
   }
 
   set wallOffsetMs(offsetMs: number) {
     this.#wallOffsetMs = offsetMs;
+    const { least, greatest } = this.#wallOffsets;
+    this.#wallOffsets = {
+      least: Math.min(least, offsetMs),
+      greatest: Math.max(greatest, offsetMs),
+    };
     this.clock.wallOffsetMs = offsetMs;
   }
 

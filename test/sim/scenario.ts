@@ -71,6 +71,8 @@ export interface Scenario {
   readonly repeatShare: number;
   /** Share of writes whose id is used again with other content, against the rules. */
   readonly reuseShare: number;
+  /** Share of puts whose version expires after a few seconds. */
+  readonly ttlShare: number;
   readonly buggify: boolean;
   /** Memory for records used last; a cache hides what happens to the disk. */
   readonly recordCacheBytes: number;
@@ -121,5 +123,6 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     reuseShare: pick([0, 0, 0.1]),
     buggify: rng.fraction() < 0.5,
     recordCacheBytes: pick([0, 2_000, 64 * 1024 * 1024]),
+    ttlShare: pick([0, 0, 0.2, 0.5]),
   };
 }

@@ -1,4 +1,5 @@
 import { checkAll, LWW_CHECKERS } from "../../src/checker/check-all.ts";
+import { expiry } from "../../src/checker/expiry.ts";
 import type { Finding, History, Operation, ReplicaState } from "../../src/checker/history.ts";
 import type { Sometimes } from "../../src/checker/sometimes.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
@@ -60,7 +61,10 @@ export async function simulate(
   return {
     scenario,
     history,
-    findings: [...checkAll(history, LWW_CHECKERS), world.liveness.finding()],
+    findings: [
+      ...checkAll(history, [...LWW_CHECKERS, expiry(machines.map((it) => it.wallOffsets))]),
+      world.liveness.finding(),
+    ],
     sometimes,
     traceHash: trace.hash,
     events: trace.events,

@@ -10,10 +10,13 @@ const REFUSED_PAUSE_MS = 200;
 const TIMEOUTS_MS = [100, 500, 2_000, 2_000] as const;
 /** A write is attempted at most so often. */
 const ATTEMPTS_MAX = 4;
+/** Few enough that versions expire during a run. */
+const TTL_SECONDS_MAX = 3;
 
 interface Client {
   readonly number: number;
   readonly rng: SeededRng;
+  readonly ttlRng: SeededRng;
 }
 
 /** The clients of a run: each does one operation after the other, through any node that is up. */
@@ -27,7 +30,8 @@ export class Workload {
     const rng = world.rng.fork("workload");
     this.#clientsLeft = world.scenario.clients;
     for (let number = 0; number < world.scenario.clients; number++) {
-      const client = { number, rng: rng.fork(number) };
+      const own = rng.fork(number);
+      const client = { number, rng: own, ttlRng: own.fork("ttl") };
       this.#run(client).catch((error: unknown) => world.bugs.push(error));
     }
   }
@@ -40,7 +44,7 @@ export class Workload {
     const { scenario } = this.#world;
     while (this.#begun < scenario.operations) {
       await this.#world.pause(client.rng.fraction() * scenario.thinkMsMax);
-      const plan = this.#plan(client.rng);
+      const plan = this.#plan(client);
       const machine = await this.#someMachine(client, undefined);
       const { outcome } = await this.#attempt(client, plan, machine);
       if (plan.kind !== "get") await this.#afterWrite(client, { plan, machine, outcome });
@@ -90,17 +94,21 @@ export class Workload {
     }
   }
 
-  #plan(rng: SeededRng): Plan {
-    const { keys, n, r, w, weakShare, asyncShare, deleteShare, seed } = this.#world.scenario;
+  #plan({ rng, ttlRng }: Client): Plan {
+    const { keys, n, r, w, weakShare, asyncShare, deleteShare, ttlShare, seed } =
+      this.#world.scenario;
     const write = rng.fraction() < 0.5;
     const weak = rng.fraction() < weakShare;
     this.#begun += 1;
+    const kind = write ? (rng.fraction() < deleteShare ? "delete" : "put") : "get";
+    const expires = kind === "put" && ttlRng.fraction() < ttlShare;
     const id = `${seed}.${this.#begun}`;
     return {
-      kind: write ? (rng.fraction() < deleteShare ? "delete" : "put") : "get",
+      kind,
       key: `key-${rng.below(keys)}`,
       writeId: id,
       value: id,
+      ttlSeconds: expires ? 1 + ttlRng.below(TTL_SECONDS_MAX) : undefined,
       r: weak && !write ? 1 + rng.below(n) : r,
       w: weak && write ? 1 + rng.below(n) : w,
       durability: rng.fraction() < asyncShare ? "async" : "sync",

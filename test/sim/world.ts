@@ -18,6 +18,8 @@ import { Machine } from "./machine.ts";
 import type { FaultKind, Scenario } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
 
+/** What a right wall clock shows at instant 0. */
+export const WALL_MS = 1_700_000_000_000;
 const LATENCY_MEAN_MS = 0.5;
 const OUTLIER_MS = 80;
 const OUTLIER_SHARE = 0.01;
@@ -61,7 +63,7 @@ export class World {
     this.#networkRng = this.rng.fork("network");
     this.#buggifyRng = this.rng.fork("buggify");
     this.#diskRng = this.rng.fork("disk");
-    this.time = new VirtualTime({ drain });
+    this.time = new VirtualTime({ drain, wallMs: WALL_MS });
     const ids = Array.from({ length: scenario.nodes }, (_, i) => parseNodeId(`n${i + 1}`));
     const first = firstClusterDocument(parsePeers(ids.map((id) => `${id}=${id}:1`).join(",")));
     const bucket = first.buckets.get(DEFAULT_BUCKET);

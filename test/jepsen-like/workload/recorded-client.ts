@@ -68,6 +68,8 @@ export class RecordedClient implements AsyncDisposable {
       node: url,
       call,
       stamp: undefined,
+      expiresAt: undefined,
+      expired: false,
       n: N,
       durability: "sync",
     } as const;

@@ -24,6 +24,7 @@ export interface Told {
   readonly stamp: number | undefined;
   /** Of a get. */
   readonly version: Version | undefined;
+  readonly expired: boolean;
 }
 
 /**
@@ -82,7 +83,7 @@ export class Stage {
     const writeId = request.writeId ?? writeIdOf(value.replaceAll(" ", "-"));
     return this.#record({ kind: "put", key, version: value, w: request.w }, async () => {
       const { version } = await node.put(key, value, { ...request, writeId });
-      return { stamp: version.stamp, version: undefined };
+      return { stamp: version.stamp, version: undefined, expired: false };
     });
   }
 
@@ -92,15 +93,15 @@ export class Stage {
       { kind: "delete", key, version: identityOf({ writeId, content: undefined }), w: request.w },
       async () => {
         const { version } = await node.delete(key, { ...request, writeId });
-        return { stamp: version.stamp, version: undefined };
+        return { stamp: version.stamp, version: undefined, expired: false };
       },
     );
   }
 
   get(node: VirtualNode, key: string, request: Partial<ReadRequest> = {}): Promise<Told> {
     return this.#record({ kind: "get", key, version: undefined, r: request.r }, async () => {
-      const { version } = await node.get(key, request);
-      return { stamp: version?.stamp, version };
+      const { version, expired } = await node.get(key, request);
+      return { stamp: version?.stamp, version, expired };
     });
   }
 
@@ -135,7 +136,7 @@ export class Stage {
 
   async #record(
     facts: Pick<Operation, "kind" | "key" | "version"> & { r?: unknown; w?: unknown },
-    perform: () => Promise<Pick<Told, "stamp" | "version">>,
+    perform: () => Promise<Pick<Told, "stamp" | "version" | "expired">>,
   ): Promise<Told> {
     const { kind, key, version } = facts;
     this.#keys.add(key);
@@ -150,6 +151,8 @@ export class Stage {
       outcome: "unknown",
       version,
       stamp: undefined,
+      expiresAt: undefined,
+      expired: false,
       n,
       r: typeof facts.r === "number" ? facts.r : r,
       w: typeof facts.w === "number" ? facts.w : w,
@@ -161,7 +164,7 @@ export class Stage {
       (error: unknown): Told => {
         if (!(error instanceof KvError)) throw error;
         const { outcome, code, data } = error;
-        return { outcome, code, stamp: data.stamp, version: undefined };
+        return { outcome, code, stamp: data.stamp, version: undefined, expired: false };
       },
     );
     this.#operations[at] = {
@@ -170,6 +173,7 @@ export class Stage {
       outcome: told.outcome,
       version: kind === "get" ? identityOf(told.version) : version,
       stamp: told.stamp,
+      expired: told.expired,
     };
     return told;
   }

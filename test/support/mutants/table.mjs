@@ -402,6 +402,21 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "expiry-by-local-clock",
+    {
+      breaks: "a coordinator judges expiry by its own clock alone, and so revives versions",
+      seeds: 200,
+      checkers: ["expiry"],
+      edits: [
+        {
+          file: "src/coordinator/coordinator",
+          find: "reading > clock ? reading : clock",
+          replace: "reading",
+        },
+      ],
+    },
+  ],
+  [
     "checksum-off",
     {
       breaks: "a stored record is believed whatever its checksum says",

@@ -42,6 +42,8 @@ describe("checkers are total functions of the history", () => {
     outcome: fc.constantFrom("ok", "not-applied", "unknown"),
     version: maybe(version),
     stamp: maybe(time),
+    expiresAt: maybe(time),
+    expired: fc.boolean(),
     n: size,
     r: size,
     w: size,

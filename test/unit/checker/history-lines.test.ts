@@ -33,6 +33,15 @@ test("the lines of a small history", () => {
   ]);
 });
 
+test("a get of an expired version", () => {
+  const seen = get("a", 1, 2, { stamp: 7, expired: true, expiresAt: 1.5 });
+  expect(operationLine(seen)).toMatch(/"expiresAt":1.5,"expired":true/);
+  expect(parseHistory([HEADER, operationLine(seen)])).toEqual({
+    kind: "history",
+    history: { operations: [seen], replicas: [] },
+  });
+});
+
 test("blank lines are allowed, such as the last one of a file", () => {
   const text = `${HEADER}\n\n${operationLine(put("a", 0, 1))}\n`;
   expect(parseHistory(text.split("\n"))).toEqual({
@@ -54,6 +63,9 @@ describe("malformed lines are errors with their number", () => {
     [line({ kind: "cas" }), "kind is one of put, delete, get"],
     [line({ outcome: "fail" }), "outcome is one of ok, not-applied, unknown"],
     [line({ durability: "none" }), "durability is one of sync, async"],
+    [line({ expired: "yes" }), "expired is true or false"],
+    [line({ expired: true }), "a put does not expire"],
+    [line({ kind: "get", version: undefined, expired: true }), "an expired get needs a version"],
     [line({ client: -1 }), "client is a whole number from 0"],
     [line({ client: 1.5 }), "client is a whole number from 0"],
     [line({ key: undefined }), "key is a text"],

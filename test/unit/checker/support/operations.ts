@@ -5,6 +5,8 @@ const USUAL = {
   client: 0,
   key: "k",
   stamp: undefined,
+  expiresAt: undefined,
+  expired: false,
   n: 3,
   r: 2,
   w: 2,

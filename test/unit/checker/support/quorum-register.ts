@@ -136,6 +136,8 @@ class QuorumRegister {
       outcome: "unknown",
       version: isGet ? undefined : `v${id}`,
       stamp: undefined,
+      expiresAt: undefined,
+      expired: false,
       n,
       r: isGet ? (own ?? r) : r,
       w: isGet ? w : (own ?? w),

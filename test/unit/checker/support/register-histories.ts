@@ -53,7 +53,9 @@ function execute(script: readonly Step[]): History {
   const inOrder = script.toSorted((a, b) => effectAt(a) - effectAt(b));
   for (const [stamp, it] of inOrder.entries()) {
     const key = `k${it.key}`;
-    const common = { client: stamp, key, call: it.call, n: 3, r: 2, w: 2 } as const;
+    const sizes = { n: 3, r: 2, w: 2 } as const;
+    const expiry = { expiresAt: undefined, expired: false } as const;
+    const common = { client: stamp, key, call: it.call, ...sizes, ...expiry } as const;
     const durability = "sync" as const;
     if (it.kind === "get") {
       const found = held.get(key);
