@@ -105,6 +105,7 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
           return end("unknown", undefined);
         }
         sometimes.note(`error ${error.code}`);
+        if (error.code === "clock-unsafe") noteGuard(world, plan, error);
         end(error.outcome, {
           identity: undefined,
           stamp: error.data.stamp,
@@ -135,6 +136,19 @@ function noteSkew({ sometimes }: World, stamp: number | undefined, wallMs: numbe
   if (stamp !== undefined && stamp > (wallMs + LEARNED_AHEAD_MS) * STAMPS_PER_MS) {
     sometimes.note("a write learned a stamp above its own clock");
   }
+}
+
+/** Clocks that differ by less than this are none to complain of. */
+const AGREEING_MS = 400;
+
+function noteGuard(world: World, { key }: Plan, { message }: KvError): void {
+  const spreadMs = world.clockSpreadMs;
+  if (spreadMs >= AGREEING_MS) return;
+  world.liveness.violation(
+    key,
+    [],
+    () => `No two clocks were ever more than ${spreadMs} ms apart, and a node says: ${message}.`,
+  );
 }
 
 async function perform(plan: Plan, operations: Operations): Promise<Told> {

@@ -69,6 +69,11 @@ export class Machine {
     return this.#node?.resync === undefined;
   }
 
+  /** What its clock guard has against its clock. */
+  get clockProblem(): string | undefined {
+    return this.#node?.clockProblem;
+  }
+
   /** It has a connection; under loss of messages some peer is always suspect for a while. */
   sees(peer: NodeId): boolean {
     const kind = this.#node?.member(peer).state.kind;

@@ -1,11 +1,14 @@
 import type { NodeId } from "../../src/core/ids.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 import type { Machine } from "./machine.ts";
+import { isGuarded } from "./scenario.ts";
 import type { FaultKind } from "./scenario.ts";
 import type { World } from "./world.ts";
 
 const FAULT_MS_MAX = 3_000;
 const SKEW_MS_MAX = 60_000;
+/** Where a node whose clock is wrong says so, clocks are usually as wrong as nobody may complain of. */
+const GUARDED_SKEW_MS = 199;
 /** A clock that gains or loses a fifth, corrected so often. */
 const DRIFT_MAX = 0.2;
 const DRIFT_TURN_MS = 50;
@@ -28,7 +31,7 @@ export class Nemesis {
     this.#world = world;
     this.#rng = world.rng.fork("nemesis");
     if (world.has("skew")) {
-      for (const machine of world.machines) machine.wallOffsetMs = this.#offsetMs();
+      for (const machine of world.machines) machine.wallOffsetMs = this.#usualOffsetMs();
     }
     this.#next();
   }
@@ -58,6 +61,7 @@ export class Nemesis {
       rng: this.#rng,
       machine: this.#machine(),
       offsetMs: () => this.#offsetMs(),
+      usualOffsetMs: () => this.#usualOffsetMs(),
       later: (action) => time.after(this.#rng.fraction() * FAULT_MS_MAX, action),
     });
   }
@@ -72,6 +76,11 @@ export class Nemesis {
   #offsetMs(): number {
     return Math.round((2 * this.#rng.fraction() - 1) * SKEW_MS_MAX);
   }
+
+  #usualOffsetMs(): number {
+    if (!isGuarded(this.#world.scenario)) return this.#offsetMs();
+    return this.#rng.fraction() < 0.5 ? -GUARDED_SKEW_MS : GUARDED_SKEW_MS;
+  }
 }
 
 interface Strike {
@@ -79,6 +88,8 @@ interface Strike {
   readonly rng: SeededRng;
   readonly machine: Machine;
   readonly offsetMs: () => number;
+  /** Of a clock that nothing has happened to, or that was set right again. */
+  readonly usualOffsetMs: () => number;
   /** When the fault is over again; mending runs even after the schedule has ended. */
   readonly later: (action: () => void) => void;
 }
@@ -123,10 +134,14 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     machine.pause();
     later(() => machine.resume());
   },
-  jump({ machine, offsetMs }) {
+  jump({ world, machine, offsetMs, usualOffsetMs, later }) {
     machine.wallOffsetMs = offsetMs();
+    if (!isGuarded(world.scenario)) return;
+    later(() => {
+      machine.wallOffsetMs = usualOffsetMs();
+    });
   },
-  drift({ world, rng, machine, later }) {
+  drift({ world, rng, machine, usualOffsetMs, later }) {
     const rate = (rng.fraction() - 0.5) * 2 * DRIFT_MAX;
     let over = false;
     const turn = (): void => {
@@ -137,6 +152,7 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     turn();
     later(() => {
       over = true;
+      if (isGuarded(world.scenario)) machine.wallOffsetMs = usualOffsetMs();
     });
   },
   "slow-disk"({ world, rng, machine, later }) {

@@ -6,6 +6,7 @@ export const REQUIRED_STATES: readonly string[] = [
   "a read saw a write that was never acknowledged",
   "a write learned a stamp above its own clock",
   "a read found an expired version",
+  "error clock-unsafe",
   "a quorum was refused",
   "a write's outcome was unknown",
   "a spare replica was asked",

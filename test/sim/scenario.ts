@@ -43,6 +43,8 @@ export const FAULT_KINDS = [
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
+const DAY_MS = 86_400_000;
+
 /** All that a run depends on: the same scenario gives the same run, event by event. */
 export interface Scenario {
   readonly seed: string;
@@ -73,9 +75,21 @@ export interface Scenario {
   readonly reuseShare: number;
   /** Share of puts whose version expires after a few seconds. */
   readonly ttlShare: number;
+  /**
+   * By how much a wall clock may be off until its node refuses to coordinate. A day stops nobody, so
+   * that what wrong clocks could break is seen; with less the guard is.
+   */
+  readonly clockOffsetMaxMs: number;
+  /** Seldom ones leave the events to the clients. */
+  readonly heartbeatEveryMs: number;
   readonly buggify: boolean;
   /** Memory for records used last; a cache hides what happens to the disk. */
   readonly recordCacheBytes: number;
+}
+
+/** Whether a node whose clock is wrong is to say so within a run. */
+export function isGuarded({ clockOffsetMaxMs }: Scenario): boolean {
+  return clockOffsetMaxMs < DAY_MS;
 }
 
 /**
@@ -123,6 +137,8 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     reuseShare: pick([0, 0, 0.1]),
     buggify: rng.fraction() < 0.5,
     recordCacheBytes: pick([0, 2_000, 64 * 1024 * 1024]),
-    ttlShare: pick([0, 0, 0.2, 0.5]),
+    ttlShare: pick([0, 0.2, 0.5]),
+    clockOffsetMaxMs: pick([DAY_MS, DAY_MS, 500]),
+    heartbeatEveryMs: pick([200, 1_000]),
   };
 }

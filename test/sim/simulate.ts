@@ -4,6 +4,7 @@ import type { Finding, History, Operation, ReplicaState } from "../../src/checke
 import type { Sometimes } from "../../src/checker/sometimes.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
 import { hex, utf8 } from "../../src/core/bytes.ts";
+import { KvError } from "../../src/core/errors.ts";
 import { parseKey } from "../../src/core/ids.ts";
 import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
 import type { RecordKey } from "../../src/core/record-key.ts";
@@ -12,6 +13,7 @@ import { identityOf } from "./attempt.ts";
 import { checkWhole } from "./liveness.ts";
 import type { Machine } from "./machine.ts";
 import { DISK_BYTES, Nemesis } from "./nemesis.ts";
+import { isGuarded } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { Trace } from "./trace.ts";
 import { Workload } from "./workload.ts";
@@ -77,6 +79,7 @@ function isWhole({ machines }: World): boolean {
     (machine) =>
       machine.isReady &&
       machine.isWhole &&
+      machine.clockProblem === undefined &&
       machines.every((peer) => peer === machine || machine.sees(peer.id)),
   );
 }
@@ -87,6 +90,7 @@ async function heal(world: World): Promise<void> {
     a.resume();
     a.disk.fail("batch", { times: 0 });
     a.disk.capacityBytes = DISK_BYTES;
+    if (isGuarded(world.scenario)) a.wallOffsetMs = 0;
     a.start();
     for (const b of world.machines) {
       if (a === b) continue;
@@ -101,10 +105,10 @@ async function heal(world: World): Promise<void> {
 
 /** Reads each key at r=n through every node, so that all replicas have been merged, and dumps them. */
 async function readEverywhere(world: World): Promise<readonly ReplicaState[]> {
-  const { time, machines, scenario } = world;
+  const { time, machines, scenario, liveness } = world;
   const keys = keysOf(scenario);
   for (const key of keys) {
-    for (const { operations } of machines) {
+    for (const { id, operations } of machines) {
       if (operations === undefined) throw new Error("a healed machine takes requests");
       const request = {
         bucket: DEFAULT_BUCKET,
@@ -112,7 +116,18 @@ async function readEverywhere(world: World): Promise<readonly ReplicaState[]> {
         r: scenario.n,
         timeoutMs: undefined,
       };
-      await time.settled(operations.read(request), { withinMs: HEAL_MS_MAX });
+      liveness.examine();
+      await time.settled(
+        operations.read(request).catch((error: unknown) => {
+          if (!(error instanceof KvError)) throw error;
+          liveness.violation(
+            key,
+            [],
+            () => `A get at R=N through ${id} fails although nothing is broken: ${error.message}.`,
+          );
+        }),
+        { withinMs: HEAL_MS_MAX },
+      );
     }
   }
   // A write-back answers before its slowest replica: what is under way arrives.

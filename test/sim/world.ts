@@ -28,8 +28,6 @@ const DUPLICATION_SHARE = 0.03;
 const BUGGIFY_SHARE = 0.02;
 const RESTART_MS_MAX = 500;
 const DISK_MS = 0.1;
-/** Wrong clocks stop nobody here: promises hold under any skew, and a guard would hide what breaks them. */
-const ANY_OFFSET_MS = 86_400_000;
 
 /** The simulated world of one run: time, network, machines, and the trace of what happened. */
 export class World {
@@ -68,21 +66,21 @@ export class World {
     const first = firstClusterDocument(parsePeers(ids.map((id) => `${id}=${id}:1`).join(",")));
     const bucket = first.buckets.get(DEFAULT_BUCKET);
     if (bucket === undefined) throw new Error("the bucket 'default' always exists");
-    const { n, r, w } = scenario;
+    const { n, r, w, recordCacheBytes, clockOffsetMaxMs, heartbeatEveryMs } = scenario;
+    const options = { ...defaults(), recordCacheBytes, clockOffsetMaxMs, heartbeatEveryMs };
     this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, { ...bucket, n, r, w }]]) };
     this.network.fate = (message) => this.#fate(message);
     this.machines = ids.map(
-      (id) =>
-        new Machine(
-          {
-            ...defaults(),
-            id,
-            recordCacheBytes: scenario.recordCacheBytes,
-            clockOffsetMaxMs: ANY_OFFSET_MS,
-          },
-          this,
-          this.rng.fork("node").fork(id),
-        ),
+      (id) => new Machine({ ...options, id }, this, this.rng.fork("node").fork(id)),
+    );
+  }
+
+  /** How far apart any two wall clocks have been at most since the run began. */
+  get clockSpreadMs(): number {
+    const ranges = this.machines.map((machine) => machine.wallOffsets);
+    return (
+      Math.max(...ranges.map(({ greatest }) => greatest)) -
+      Math.min(...ranges.map(({ least }) => least))
     );
   }
 

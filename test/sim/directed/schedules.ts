@@ -1,7 +1,14 @@
+import { CLOCKS } from "./clocks.ts";
 import { CRASHES } from "./crashes.ts";
 import { LATE } from "./late.ts";
 import { REPAIR } from "./repair.ts";
 import { RETRIES } from "./retries.ts";
 import type { Schedule } from "./schedule.ts";
 
-export const SCHEDULES: readonly Schedule[] = [...REPAIR, ...LATE, ...RETRIES, ...CRASHES];
+export const SCHEDULES: readonly Schedule[] = [
+  ...REPAIR,
+  ...LATE,
+  ...RETRIES,
+  ...CRASHES,
+  ...CLOCKS,
+];

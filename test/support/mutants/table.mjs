@@ -405,13 +405,59 @@ export const MUTANTS = new Map([
     "expiry-by-local-clock",
     {
       breaks: "a coordinator judges expiry by its own clock alone, and so revives versions",
-      seeds: 200,
-      checkers: ["expiry"],
+      seeds: 0,
+      checkers: ["directed"],
       edits: [
         {
           file: "src/coordinator/coordinator",
           find: "reading > clock ? reading : clock",
           replace: "reading",
+        },
+      ],
+    },
+  ],
+  [
+    "merges-judged-by-clock",
+    {
+      breaks: "a replica whose clock is behind refuses repairs, so replicas differ for ever (I1)",
+      seeds: 100,
+      checkers: ["convergence"],
+      edits: [
+        {
+          file: "src/node/replica/replica",
+          find: "this.#modules.commits.write(write, deadline, onAnswer);",
+          replace:
+            'if (write.purpose === "repair" && write.record.version.stamp > this.#modules.clockReading() + 500 * 2048) return onAnswer({ kind: "refused", reason: "stopping" }); this.#modules.commits.write(write, deadline, onAnswer);',
+        },
+      ],
+    },
+  ],
+  [
+    "clock-guard-off",
+    {
+      breaks: "a node coordinates although it knows that its clock is wrong",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/membership/clock-guard",
+          find: 'throw new KvError("clock-unsafe", this.#problem, { outcome, retryAfterMs: RETRY_AFTER_MS });',
+          replace: "",
+        },
+      ],
+    },
+  ],
+  [
+    "clock-guard-too-strict",
+    {
+      breaks: "a node refuses to coordinate although no clock is off by more than is allowed",
+      seeds: 100,
+      checkers: ["liveness"],
+      edits: [
+        {
+          file: "src/core/membership/clock-verdict",
+          find: "Math.abs(offsetMs) - errorMs > clockOffsetMaxMs",
+          replace: "Math.abs(offsetMs) - errorMs > clockOffsetMaxMs / 2",
         },
       ],
     },
