@@ -1,4 +1,5 @@
 import type { NodeId } from "../../src/core/ids.ts";
+import { MemoryDisk } from "../../src/testing/memory-storage.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 import type { Machine } from "./machine.ts";
 import { isGuarded } from "./scenario.ts";
@@ -20,6 +21,7 @@ const DISK_FREE_BYTES_MAX = 2_000;
 export const DISK_BYTES = 2 ** 50;
 const SLOW_LINK_MS_MAX = 200;
 const SLOW_DISK_MS_MAX = 150;
+const SLOW_NODE_MS_MAX = 300;
 
 /** Makes things go wrong, one after the other, each for a while. */
 export class Nemesis {
@@ -191,6 +193,24 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     rotten[at] = (rotten[at] ?? 0) ^ (1 << rng.below(8));
     rotting.disk.rot(key, rotten);
   },
+  "slow-node"({ world, rng, machine, later }) {
+    const ms = rng.fraction() * SLOW_NODE_MS_MAX;
+    const others = world.machines.filter((other) => other !== machine).map(({ id }) => id);
+    const links = others.flatMap((id) => [`${machine.id} ${id}`, `${id} ${machine.id}`]);
+    for (const link of links) world.slowLinks.set(link, ms);
+    world.slowDisks.set(machine, ms);
+    later(() => {
+      for (const link of links) world.slowLinks.delete(link);
+      world.slowDisks.delete(machine);
+    });
+  },
+  wipe({ world, machine }) {
+    if (!mayLoseADisk(world)) return;
+    machine.kill();
+    machine.disk = new MemoryDisk();
+    world.sometimes.note("a disk was wiped");
+    world.restartLater(machine);
+  },
   swap({ world, rng, machine, later }) {
     const other = world.machines[rng.below(world.machines.length)];
     // One pair at a time: exchanges that overlap would not undo each other.
@@ -199,6 +219,13 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     later(() => exchangeDisks(world, machine, other));
   },
 };
+
+/** I2 speaks of W − 1 disks, each resynchronised before the next. */
+function mayLoseADisk({ machines, scenario }: World): boolean {
+  const { faults, w, weakShare } = scenario;
+  if (w < 2 || weakShare > 0 || faults.includes("bit-rot") || faults.includes("swap")) return false;
+  return machines.every(({ isReady, isWhole }) => isReady && isWhole);
+}
 
 function exchangeDisks(world: World, one: Machine, other: Machine): void {
   world.disksSwapped = !world.disksSwapped;

@@ -15,6 +15,13 @@ export const REQUIRED_STATES: readonly string[] = [
   "a node ended itself",
   "a crash lost something unsynced",
   "read repair met",
+  "a write was recognised",
+  "a hedge was asked",
+  "a peer was suspect",
+  "a damaged record was repaired",
+  "a disk was full",
+  "a disk was wiped",
+  "a node was whole again",
 ];
 
 export function statesText({ counts }: Sometimes): string {

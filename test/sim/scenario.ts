@@ -1,7 +1,7 @@
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 
 /** What can go wrong in a run. Each kind is on or off for a whole run, see {@link drawScenario}. */
-export const FAULT_KINDS = [
+const FAULT_KINDS = [
   /** Messages vanish one by one; nobody is told. */
   "loss",
   /** Messages arrive twice. */
@@ -41,7 +41,15 @@ export const FAULT_KINDS = [
   /** Two machines come up with each other's disks. */
   "swap",
 ] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Drawn from a stream of their own, so that they change nothing else of a scenario. */
+const NODE_FAULT_KINDS = [
+  /** All that a node sends, gets and syncs takes long. */
+  "slow-node",
+  /** A machine comes up with an empty disk. */
+  "wipe",
+] as const;
+export type FaultKind = (typeof FAULT_KINDS | typeof NODE_FAULT_KINDS)[number];
 
 const DAY_MS = 86_400_000;
 
@@ -117,6 +125,7 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
         ],
   );
   const share = 0.15 + 0.5 * rng.fraction();
+  const nodeFaults = rng.fork("node faults");
   return {
     seed,
     nodes,
@@ -127,7 +136,10 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     clients: pick([3, 5, 8, 12]),
     operations: pick([400, 800, 1_000, 1_500]),
     thinkMsMax: pick([0, 5, 20, 100]),
-    faults: FAULT_KINDS.filter(() => rng.fraction() < share),
+    faults: [
+      ...FAULT_KINDS.filter(() => rng.fraction() < share),
+      ...NODE_FAULT_KINDS.filter(() => nodeFaults.fraction() < share),
+    ],
     faultEveryMs: pick([150, 400, 1_000]),
     weakShare: pick([0, 0, 0.1, 0.5]),
     asyncShare: pick([0, 0, 0.2]),

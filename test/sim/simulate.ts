@@ -237,6 +237,18 @@ function countStates(
   for (const { level, message } of telemetry.lines) {
     if (level === "error") sometimes.note(`log error: ${message}`);
   }
+  sometimes.note("a write was recognised", telemetry.count("knownWrites"));
+  sometimes.note("a damaged record was repaired", telemetry.count("recordRepairs", "repaired"));
+  for (const result of ["won", "wasted"]) {
+    sometimes.note("a hedge was asked", telemetry.count("hedges", result));
+  }
+  for (const { id } of machines) {
+    sometimes.note("a peer was suspect", telemetry.count("suspicions", id));
+  }
+  for (const { message } of telemetry.lines) {
+    if (message === "the directory is whole again") sometimes.note("a node was whole again");
+    if (message.startsWith("the disk is ")) sometimes.note("a disk was full");
+  }
   for (const op of ["read", "learn"]) {
     sometimes.note("a spare replica was asked", telemetry.count("spareRequests", op));
   }
