@@ -1,3 +1,5 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
 import { buildOf } from "../support/build-of.ts";
@@ -8,6 +10,7 @@ import { Supervisor } from "../support/supervisor.ts";
 import { needsSmallDisks, SmallDisk } from "./nemesis/small-disk.ts";
 import { Journal, violations } from "./workload/journal.ts";
 import { keysNamed, Load, preload, readAll } from "./workload/load.ts";
+import { losses, storedRecords } from "./workload/stored-records.ts";
 
 const MiB = 1024 * 1024;
 /** Room for LevelDB's log and tables of this little data, several times over. */
@@ -33,6 +36,8 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 interface Run {
+  /** What the node had acknowledged, every key, and not kept when it was killed. */
+  readonly lost: readonly string[];
   /** Promises that clients saw broken. */
   readonly broken: readonly string[];
   /** How operations were refused while the disk was full, each way once. */
@@ -82,12 +87,18 @@ async function fillUp({ diskFreeBytesMin, leaveBytes }: Scenario, mutant?: strin
     await using running = new Load({ ...load, allShare: 1 }, journal);
     await running.succeed(SUCCESSES);
   }
+  await preload({ ...load, w: 3 }, journal);
   await supervisor[Symbol.asyncDispose]();
   await n3.kill();
+  const asKilled = join(cluster.folder, "n3-as-killed");
+  await cp(disk.data, asKilled, { recursive: true });
   await n3.restart();
   await readAll({ urls: [n3.url], keys: KEYS, r: 1 }, journal);
   await readAll({ urls, keys: KEYS }, journal);
+  await Promise.all(Object.values(cluster.nodes).map((node) => node.stop()));
+  const whole = await storedRecords(join(cluster.folder, n1.id, "db"));
   return {
+    lost: losses(whole, await storedRecords(join(asKilled, "db"))),
     broken: violations(journal.findings()),
     refusals: [...refusals],
     ofThree,
@@ -99,8 +110,8 @@ describe.skipIf(!needsSmallDisks())("the disk of one node is full", () => {
   test.each(SCENARIOS)(
     "$name: puts go elsewhere or are 507, reads go on, the node comes back by itself, nothing acknowledged is lost (N=3 R=W=2)",
     async (scenario) => {
-      const { broken, refusals, ofThree, endings } = await fillUp(scenario);
-      expect(broken).toEqual([]);
+      const { lost, broken, refusals, ofThree, endings } = await fillUp(scenario);
+      expect({ lost, broken }).toEqual({ lost: [], broken: [] });
       const lacksSpace = "put at n3: no-space, not-applied, after";
       expect(refusals.filter((refusal) => !refusal.startsWith(lacksSpace))).toEqual([]);
       // Refused before it was sent to anybody, or applied by the two that have room.
@@ -110,8 +121,8 @@ describe.skipIf(!needsSmallDisks())("the disk of one node is full", () => {
   );
 
   test("a build that goes on with the old handle once there is space is caught losing writes", async () => {
-    const { broken } = await fillUp(TO_THE_LAST_BYTE, "full-disk-not-reopened");
-    expect(broken).not.toEqual([]);
+    const { lost } = await fillUp(TO_THE_LAST_BYTE, "full-disk-not-reopened");
+    expect(lost).not.toEqual([]);
   });
 });
 

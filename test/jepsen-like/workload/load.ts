@@ -67,12 +67,13 @@ export class Load implements AsyncDisposable {
 
 /** Puts each key once. */
 export async function preload(
-  options: Pick<LoadOptions, "urls" | "keys" | "valueBytes">,
+  options: Pick<LoadOptions, "urls" | "keys" | "valueBytes"> & { readonly w?: number },
   journal: Journal,
 ): Promise<void> {
-  const queue = options.keys.values();
+  const { keys, w = 2 } = options;
+  const queue = keys.values();
   await withClients({ ...options, clients: READERS }, journal, async (client) => {
-    for (const key of queue) await client.put(key);
+    for (const key of queue) await client.put(key, { w });
   });
 }
 
