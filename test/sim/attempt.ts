@@ -14,6 +14,8 @@ import type { World } from "./world.ts";
 export const PATIENCE_MS = 500;
 /** Beyond what a write may take. */
 const LEARNED_AHEAD_MS = 5_000;
+/** Clocks that differ by less are none to complain of. */
+const AGREEING_MS = 400;
 
 export interface Plan {
   readonly kind: Operation["kind"];
@@ -137,9 +139,6 @@ function noteSkew({ sometimes }: World, stamp: number | undefined, wallMs: numbe
     sometimes.note("a write learned a stamp above its own clock");
   }
 }
-
-/** Clocks that differ by less than this are none to complain of. */
-const AGREEING_MS = 400;
 
 function noteGuard(world: World, { key }: Plan, { message }: KvError): void {
   const spreadMs = world.clockSpreadMs;
