@@ -1,5 +1,5 @@
 import { Evidence } from "./evidence.ts";
-import type { Checker, History, Operation } from "./history.ts";
+import type { Checker, Operation } from "./history.ts";
 import { indexed } from "./indexed-history.ts";
 import type { KeyHistory } from "./key-history.ts";
 import type { VersionHistory } from "./version-history.ts";
@@ -31,7 +31,7 @@ const GRANULARITY = 1;
  */
 export function expiry(clocks: readonly ClockRange[]): Checker {
   const bounds = new Bounds(clocks);
-  return (history: History) => {
+  return (history) => {
     const evidence = new Evidence("expiry");
     for (const key of indexed(history).keys.values()) {
       for (const version of key.versions.values()) checkVersion(key, version, bounds, evidence);
@@ -51,8 +51,8 @@ class Bounds {
   }
 
   /** The greatest clock that can have judged. */
-  latest({ end = Infinity }: Operation): number {
-    return end + this.#greatest + GRANULARITY;
+  latest(operation: Operation): number {
+    return endOf(operation) + this.#greatest + GRANULARITY;
   }
 
   /** Of any R clocks the greatest showed at least this. */
@@ -61,54 +61,63 @@ class Bounds {
   }
 }
 
+/** What is known of when one version is to vanish. */
+interface Lifetime {
+  /** Who told the expiry. */
+  readonly teller: Operation | undefined;
+  readonly expiresAt: number | undefined;
+  /** Of the gets that reported it expired the one that ended first. */
+  readonly firstGone: Operation | undefined;
+}
+
 function checkVersion(
   key: KeyHistory,
   version: VersionHistory,
   bounds: Bounds,
   evidence: Evidence,
 ): void {
-  const teller = [...version.attempts, ...version.reads].find((it) => it.expiresAt !== undefined);
-  const expired = version.reads.filter((read) => read.expired);
-  if (teller?.expiresAt === undefined && expired.length === 0) return;
-  const expiresAt = teller?.expiresAt;
-  const first = earliestEnded(expired);
+  const life = lifetimeOf(version);
+  if (life.expiresAt === undefined && life.firstGone === undefined) return;
   for (const read of version.reads) {
     evidence.examine();
-    if (expiresAt !== undefined && (read.expiresAt ?? expiresAt) !== expiresAt) {
-      const told = read.expiresAt;
-      evidence.violation(
-        key.key,
-        [teller, read],
-        () =>
-          `${wording(read)} says that the version expires at ${told}, ${wording(teller)} says at ${expiresAt}.`,
-      );
-    } else if (read.expired) {
-      if (expiresAt === undefined || bounds.latest(read) >= expiresAt) continue;
-      evidence.violation(
-        key.key,
-        [version.attempted, read],
-        () => `${wording(read)} reports as expired what expires at ${expiresAt}.`,
-      );
-    } else if (expiresAt !== undefined && bounds.earliest(read) >= expiresAt) {
-      evidence.violation(
-        key.key,
-        [version.attempted, read],
-        () => `${wording(read)} returns what expired at ${expiresAt}.`,
-      );
-    } else if (first !== undefined && bounds.earliest(read) > bounds.latest(first)) {
-      evidence.violation(
-        key.key,
-        [first, read],
-        () => `${wording(read)} returns what ${wording(first)} reported as expired.`,
-      );
-    }
+    const sentence = objection(read, life, bounds);
+    if (sentence === undefined) continue;
+    const concerned = [version.attempted, life.teller, life.firstGone, read];
+    evidence.violation(key.key, concerned, () => `${wording(read)} ${sentence}.`);
   }
 }
 
-function earliestEnded(reads: readonly Operation[]): Operation | undefined {
-  let first: Operation | undefined;
+function lifetimeOf({ attempts, reads }: VersionHistory): Lifetime {
+  const teller = [...attempts, ...reads].find((it) => it.expiresAt !== undefined);
+  let firstGone: Operation | undefined;
   for (const read of reads) {
-    if (first === undefined || (read.end ?? Infinity) < (first.end ?? Infinity)) first = read;
+    if (!read.expired) continue;
+    if (firstGone === undefined || endOf(read) < endOf(firstGone)) firstGone = read;
   }
-  return first;
+  return { teller, expiresAt: teller?.expiresAt, firstGone };
+}
+
+function objection(
+  read: Operation,
+  { teller, expiresAt, firstGone }: Lifetime,
+  bounds: Bounds,
+): string | undefined {
+  if (expiresAt !== undefined && (read.expiresAt ?? expiresAt) !== expiresAt) {
+    return `says that it expires at ${read.expiresAt}, ${wording(teller)} that it does at ${expiresAt}`;
+  }
+  if (read.expired) {
+    const tooEarly = expiresAt !== undefined && bounds.latest(read) < expiresAt;
+    return tooEarly ? `reports as expired what expires at ${expiresAt}` : undefined;
+  }
+  if (expiresAt !== undefined && bounds.earliest(read) >= expiresAt) {
+    return `returns what expired at ${expiresAt}`;
+  }
+  if (firstGone !== undefined && bounds.earliest(read) > bounds.latest(firstGone)) {
+    return `returns what ${wording(firstGone)} reported as expired`;
+  }
+  return undefined;
+}
+
+function endOf({ end = Infinity }: Operation): number {
+  return end;
 }
