@@ -64,43 +64,34 @@ export interface NodeModules {
   readonly onStorageError: (error: unknown) => void;
 }
 
+/** What a node is made of, as far as it outlives its opening. */
+interface NodeParts {
+  readonly document: ClusterDocument;
+  readonly coordinator: Coordinator;
+  readonly commits: CommitQueue;
+  readonly directory: Directory;
+  readonly membership: Membership;
+  readonly repair: RecordRepair;
+  readonly resync: Resync;
+  readonly space: SpaceWatch;
+  readonly stamps: StampLease;
+  readonly transport: Transport;
+}
+
 /** One member of the cluster: a replica of its partitions and a coordinator for all. */
 export class Node {
-  readonly operations: Operations;
-  readonly document: ClusterDocument;
-  readonly #coordinator: Coordinator;
-  readonly #commits: CommitQueue;
-  readonly #directory: Directory;
-  readonly #membership: Membership;
-  readonly #repair: RecordRepair;
-  readonly #resync: Resync;
-  readonly #space: SpaceWatch;
-  readonly #stamps: StampLease;
-  readonly #transport: Transport;
+  readonly #parts: NodeParts;
 
-  private constructor(parts: {
-    document: ClusterDocument;
-    coordinator: Coordinator;
-    commits: CommitQueue;
-    directory: Directory;
-    membership: Membership;
-    repair: RecordRepair;
-    resync: Resync;
-    space: SpaceWatch;
-    stamps: StampLease;
-    transport: Transport;
-  }) {
-    this.document = parts.document;
-    this.operations = parts.coordinator;
-    this.#coordinator = parts.coordinator;
-    this.#commits = parts.commits;
-    this.#directory = parts.directory;
-    this.#membership = parts.membership;
-    this.#repair = parts.repair;
-    this.#resync = parts.resync;
-    this.#space = parts.space;
-    this.#stamps = parts.stamps;
-    this.#transport = parts.transport;
+  private constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  get operations(): Operations {
+    return this.#parts.coordinator;
+  }
+
+  get document(): ClusterDocument {
+    return this.#parts.document;
   }
 
   /** The storage stays the caller's, who closes it after the node. */
@@ -229,32 +220,32 @@ export class Node {
 
   /** The disk is too full for writes of clients. */
   get readOnly(): boolean {
-    return this.#space.readOnly;
+    return this.#parts.space.readOnly;
   }
 
   /** What this node knows of a member, itself included. */
   member(node: NodeId): MemberView {
-    return this.#membership.view(node);
+    return this.#parts.membership.view(node);
   }
 
   /** Why this node's clock keeps it from coordinating; undefined: it does not. */
   get clockProblem(): string | undefined {
-    return this.#membership.clockGuard.problem;
+    return this.#parts.membership.clockGuard.problem;
   }
 
   /** Why this node's replica answers no questions in some partitions; undefined: it is whole. */
   get resync(): ResyncView | undefined {
-    return this.#resync.view;
+    return this.#parts.resync.view;
   }
 
   /** Resolves when every peer was heard and it is known whether this node's directory is whole. */
   judged(): Promise<void> {
-    return this.#resync.judged();
+    return this.#parts.resync.judged();
   }
 
   /** Resolves when no client operation is in flight. */
   idle(): Promise<void> {
-    return this.#coordinator.idle();
+    return this.#parts.coordinator.idle();
   }
 
   /**
@@ -262,13 +253,13 @@ export class Node {
    * then nobody knows what it holds, and the next start mints as somebody new.
    */
   async close(): Promise<void> {
-    this.#repair.stop();
-    this.#membership.close();
-    await this.#resync.close();
-    await this.#transport.close();
-    await this.#space.stop();
-    const whole = await this.#commits.close();
-    if (whole) await this.#directory.close(this.#stamps.lastMinted);
+    this.#parts.repair.stop();
+    this.#parts.membership.close();
+    await this.#parts.resync.close();
+    await this.#parts.transport.close();
+    await this.#parts.space.stop();
+    const whole = await this.#parts.commits.close();
+    if (whole) await this.#parts.directory.close(this.#parts.stamps.lastMinted);
   }
 }
 
