@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkAll, LWW_CHECKERS, passed, STRONG_CHECKERS } from "../../../src/checker/check-all.ts";
 import { VIOLATIONS_MAX } from "../../../src/checker/evidence.ts";
+import { expiry } from "../../../src/checker/expiry.ts";
 import type { Finding, History, Operation, ReplicaState } from "../../../src/checker/history.ts";
 import { indexed } from "../../../src/checker/indexed-history.ts";
 import { regular } from "../../../src/checker/regular.ts";
@@ -11,18 +12,21 @@ import { get, history, put } from "./support/operations.ts";
 import { runQuorumRegister } from "./support/quorum-register.ts";
 import { atomicHistory, shuffledStamps, withoutStamps } from "./support/register-histories.ts";
 
+/** With the one that has to be told of clocks. */
+const EVERY_CHECKER = [...STRONG_CHECKERS, expiry([{ least: -1, greatest: 1 }])];
+
 describe("a correct register", () => {
   const sizes = { operationsMax: 80, keys: 3 };
 
   test("passes all checkers: atomic, any interleaving, unknown outcomes", () => {
     forAll([atomicHistory(sizes)], (seen) => {
-      expect(summary(checkAll(seen, STRONG_CHECKERS))).toMatch(/^passed$/m);
+      expect(summary(checkAll(seen, EVERY_CHECKER))).toMatch(/^passed$/m);
     });
   });
 
   test("passes all checkers when the API tells no stamps", () => {
     forAll([atomicHistory(sizes)], (seen) => {
-      expect(summary(checkAll(withoutStamps(seen), STRONG_CHECKERS))).toMatch(/^passed$/m);
+      expect(summary(checkAll(withoutStamps(seen), EVERY_CHECKER))).toMatch(/^passed$/m);
     });
   });
 });
@@ -62,9 +66,9 @@ describe("checkers are total functions of the history", () => {
 
   test("on histories that make no sense they return a finding, the same one each time", () => {
     forAll([garbage], (seen) => {
-      const findings = checkAll(seen, STRONG_CHECKERS);
-      expect(findings.map(({ verdict }) => verdict)).toHaveLength(STRONG_CHECKERS.length);
-      expect(checkAll(seen, STRONG_CHECKERS)).toEqual(findings);
+      const findings = checkAll(seen, EVERY_CHECKER);
+      expect(findings.map(({ verdict }) => verdict)).toHaveLength(EVERY_CHECKER.length);
+      expect(checkAll(seen, EVERY_CHECKER)).toEqual(findings);
       for (const { verdict, violations } of findings) {
         expect(verdict === "false").toBe(violations.length > 0);
       }
@@ -73,7 +77,7 @@ describe("checkers are total functions of the history", () => {
 
   test("an indexed history and the history itself give one finding", () => {
     forAll([atomicHistory({ operationsMax: 12, keys: 2 })], (seen) => {
-      for (const checker of STRONG_CHECKERS) {
+      for (const checker of EVERY_CHECKER) {
         expect(checker(indexed(seen))).toEqual(checker(seen));
       }
     });
@@ -86,7 +90,7 @@ describe("checkers are total functions of the history", () => {
         .map((operations) => ({ seen, shuffled: { ...seen, operations } })),
     );
     const verdicts = (seen: History): readonly string[] =>
-      checkAll(seen, STRONG_CHECKERS).map(({ checker, verdict }) => `${checker} ${verdict}`);
+      checkAll(seen, EVERY_CHECKER).map(({ checker, verdict }) => `${checker} ${verdict}`);
     forAll([shuffled], (each) => {
       expect(verdicts(each.shuffled)).toEqual(verdicts(each.seen));
     });
@@ -128,7 +132,7 @@ describe("steps, counted as fields of operations that are looked at", () => {
           },
         }),
     );
-    checkAll({ ...seen, operations: counted }, STRONG_CHECKERS);
+    checkAll({ ...seen, operations: counted }, EVERY_CHECKER);
     return looks;
   }
 
