@@ -333,7 +333,7 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/coordinator/known-write",
-          find: 'const acked = await replicate(plan, order, { record, purpose: "repair" }, modules);',
+          find: 'const acked = await replicate(plan, order, { record, stamp, purpose: "repair" }, modules);',
           replace: "const acked = plan.w;",
         },
       ],
