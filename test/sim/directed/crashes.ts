@@ -72,4 +72,33 @@ export const CRASHES: readonly Schedule[] = [
       return stage.end();
     },
   },
+  {
+    // Found by chance only where no peer remembers how far the directory had come: there it would be
+    // copied from others before anybody could notice.
+    name: "what two nodes acknowledge after their disks were full survives a loss of power of both",
+    catches: ["full-disk-not-reopened"],
+    play: async () => {
+      const stage = await Stage.open({ options: { diskFreeBytesMin: 1_048_576 } });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(a, key, "1"));
+      for (const { disk } of [b, c]) disk.capacityBytes -= disk.freeBytes - 10;
+      const told = await cluster.run(stage.put(a, key, "2", { timeoutMs: 500 }));
+      stage.expect(told.outcome === "unknown", "Two disks had no room for it.");
+      for (const { disk } of [b, c]) disk.capacityBytes += 2 ** 30;
+      await stage.advance(5_000);
+      const later = await cluster.run(stage.put(a, key, "3", { w: 3 }));
+      stage.expect(later.outcome === "ok", "There is room again.");
+      a.kill();
+      for (const node of [b, c]) node.losePower();
+      for (const node of [b, c]) await cluster.run(node.start());
+      await cluster.time.runUntil(() => b.sees(c) && c.sees(b));
+      const found = await cluster.run(stage.get(b, key));
+      stage.expect(valueIn(found) === "3", "Both nodes acknowledged it and lost nothing since.");
+      await cluster.run(a.start());
+      await cluster.connected();
+      return stage.end();
+    },
+  },
 ];

@@ -481,7 +481,7 @@ export const MUTANTS = new Map([
     "full-disk-not-reopened",
     {
       breaks: "after a full disk writes are acknowledged behind the torn end of the log (I2)",
-      seeds: 300,
+      seeds: 0,
       checkers: ["durability", "regular", "monotonic-reads", "write-order"],
       edits: [{ file: "src/node/node", find: "await storage.reopen();", replace: "" }],
     },
