@@ -7,7 +7,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          // Whole clusters on virtual time take seconds of a busy machine's processor.
+          testTimeout: 30_000,
+        },
+      },
       {
         test: {
           name: "conformance",
