@@ -85,6 +85,13 @@ export class MemoryDisk {
     return this.#image.get(key);
   }
 
+  /** A disk with the same entries, as if they had been copied file by file. */
+  copy(): MemoryDisk {
+    const copy = new MemoryDisk();
+    for (const [key, value] of this.entries()) copy.overwrite(key, value);
+    return copy;
+  }
+
   /** Writes behind everybody's back. */
   overwrite(key: Uint8Array, value: Uint8Array): void {
     const entry = this.#image.append([{ key, value }]);

@@ -1,6 +1,7 @@
 import { CLOCKS } from "./clocks.ts";
 import { CRASHES } from "./crashes.ts";
 import { LATE } from "./late.ts";
+import { LOST_DIRECTORIES } from "./lost-directories.ts";
 import { REPAIR } from "./repair.ts";
 import { RETRIES } from "./retries.ts";
 import type { Schedule } from "./schedule.ts";
@@ -11,4 +12,5 @@ export const SCHEDULES: readonly Schedule[] = [
   ...RETRIES,
   ...CRASHES,
   ...CLOCKS,
+  ...LOST_DIRECTORIES,
 ];

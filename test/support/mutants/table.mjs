@@ -487,6 +487,36 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "resynchronising-node-answers",
+    {
+      breaks: "a wiped node answers reads and learns before it was copied from others (I2, I3)",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/resync/resync",
+          find: "return this.#wholeness.isWhole(partition);",
+          replace: "return true;",
+        },
+      ],
+    },
+  ],
+  [
+    "rolled-back-directory-believed",
+    {
+      breaks: "what peers remember of a node's directory counts for nothing (I2, I3)",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/resync/wholeness",
+          find: "if (contradicts(remembered, own, this.#entry.settled))",
+          replace: "if (false)",
+        },
+      ],
+    },
+  ],
+  [
     "repair-from-one",
     {
       breaks: "a damaged record is replaced by what one other replica holds, be it older (I2, I3)",

@@ -18,12 +18,6 @@ function recordsOf({ disk }: VirtualNode): readonly string[] {
   return records.map(([key, value]) => `${hex(key)}=${hex(value)}`);
 }
 
-function copyOf(disk: MemoryDisk): MemoryDisk {
-  const copy = new MemoryDisk();
-  for (const [key, value] of disk.entries()) copy.overwrite(key, value);
-  return copy;
-}
-
 /** Starts the node again on this disk. */
 async function restartOn(
   cluster: VirtualCluster,
@@ -151,7 +145,7 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
       {
         async lose(cluster, n1) {
           await cluster.run(n1.stop());
-          const copy = copyOf(n1.disk);
+          const copy = n1.disk.copy();
           await cluster.run(n1.start());
           await cluster.connected();
           return () => restartOn(cluster, n1, copy);
@@ -162,7 +156,7 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
       "rolled back to a copy of the running node",
       {
         async lose(cluster, n1) {
-          const copy = copyOf(n1.disk);
+          const copy = n1.disk.copy();
           return () => restartOn(cluster, n1, copy);
         },
       },
@@ -171,7 +165,7 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
       "exchanged for one that it had long ago",
       {
         async lose(cluster, n1) {
-          const long = copyOf(n1.disk);
+          const long = n1.disk.copy();
           await restartOn(cluster, n1, new MemoryDisk());
           await cluster.time.advance(1_000);
           await cluster.connected();
