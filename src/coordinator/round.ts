@@ -197,9 +197,16 @@ export class Round<T> {
     if (this.#overBudget) hedges.with("over-budget").add();
   }
 
+  /**
+   * What comes after the deadline counts no more, even where the timer is late, after a pause of this
+   * process, say: replicas rely on it when they repair what they have lost.
+   */
   #decide(): void {
-    const verdict = this.#plan.quorum.verdict();
-    if (verdict !== "pending") this.#finish?.(verdict);
+    const { deadline, quorum } = this.#plan;
+    const verdict = quorum.verdict();
+    if (verdict === "pending") return;
+    const isLate = this.#modules.clock.now() > deadline.at;
+    this.#finish?.(isLate ? "deadline" : verdict);
   }
 }
 

@@ -192,7 +192,7 @@ export class Node {
       checkClock: (outcome) => membership.clockGuard.check(outcome),
       replicas,
     });
-    const repair = new RecordRepair({
+    const repair = new RecordRepair(options, {
       clock,
       commits,
       document: () => document,

@@ -12,6 +12,9 @@ import { Journal, violations } from "./workload/journal.ts";
 import { keysNamed, Load, preload, readAll } from "./workload/load.ts";
 import { differences, storedRecords } from "./workload/stored-records.ts";
 
+/** What was lost is copied after the longest request has ended. */
+const SHORT = { requestTimeoutMaxMs: "5000" };
+
 const NAME = "rot";
 /** Tables are of about 2 MiB, so several rot. */
 const VALUE_BYTES = 800;
@@ -44,7 +47,12 @@ interface Run {
 async function letRot({ keys: count, signal, rot, writeOn = false, mutant }: Rot): Promise<Run> {
   const keys = keysNamed(NAME, count);
   const { execArgv, env } = buildOf(mutant);
-  await using cluster = await startCluster({ nodes: 3, execArgv, nodeEnv: () => env });
+  await using cluster = await startCluster({
+    nodes: 3,
+    nodeOptions: SHORT,
+    execArgv,
+    nodeEnv: () => env,
+  });
   const { urls, folder } = cluster;
   const { n1, n2, n3 } = cluster.nodes;
   if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three nodes");

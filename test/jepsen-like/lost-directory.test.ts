@@ -8,6 +8,9 @@ import { Journal, violations } from "./workload/journal.ts";
 import { keysNamed, preload, readAll } from "./workload/load.ts";
 import { differences, storedRecords } from "./workload/stored-records.ts";
 
+/** What was lost is copied after the longest request has ended. */
+const SHORT = { requestTimeoutMaxMs: "5000" };
+
 const KEYS = keysNamed("lost", 5_000);
 const VALUE_BYTES = 400;
 
@@ -20,7 +23,7 @@ describe("a node comes back on a directory that lacks what it acknowledged", () 
   test.each(LOSSES)(
     `${KEYS.length} keys read back right through every node, and it ends whole (N=3 R=W=2, %s)`,
     async (_name, lose) => {
-      await using cluster = await startCluster({ nodes: 3 });
+      await using cluster = await startCluster({ nodes: 3, nodeOptions: SHORT });
       const { n1, n3 } = cluster.nodes;
       if (n1 === undefined || n3 === undefined) throw new Error("three nodes");
       const journal = new Journal();

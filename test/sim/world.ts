@@ -28,6 +28,8 @@ const DUPLICATION_SHARE = 0.03;
 const BUGGIFY_SHARE = 0.02;
 const RESTART_MS_MAX = 500;
 const DISK_MS = 0.1;
+/** No client of the workload asks for more; what was lost is repaired only after so long. */
+const REQUEST_MS_MAX = 2_000;
 
 /** The simulated world of one run: time, network, machines, and the trace of what happened. */
 export class World {
@@ -67,7 +69,13 @@ export class World {
     const bucket = first.buckets.get(DEFAULT_BUCKET);
     if (bucket === undefined) throw new Error("the bucket 'default' always exists");
     const { n, r, w, recordCacheBytes, clockOffsetMaxMs, heartbeatEveryMs } = scenario;
-    const options = { ...defaults(), recordCacheBytes, clockOffsetMaxMs, heartbeatEveryMs };
+    const options = {
+      ...defaults(),
+      requestTimeoutMaxMs: REQUEST_MS_MAX,
+      recordCacheBytes,
+      clockOffsetMaxMs,
+      heartbeatEveryMs,
+    };
     this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, { ...bucket, n, r, w }]]) };
     this.network.fate = (message) => this.#fate(message);
     this.machines = ids.map(

@@ -32,6 +32,10 @@ interface Task {
  * Repairs what is in quarantine, by itself: no client has to touch the key again. A few keys at a
  * time, each from its other replicas, as often as it takes. As many keys wait as are in quarantine,
  * which is bounded.
+ *
+ * Not before `requestTimeoutMaxMs` have passed: a write that this replica acknowledged before it lost
+ * it may still be on its way to the others, and count this replica among its W. By then its
+ * coordinator has given up, or so many others hold it.
  */
 export class RecordRepair {
   readonly #modules: RecordRepairModules;
@@ -40,12 +44,14 @@ export class RecordRepair {
   #inFlight = 0;
   #stopped = false;
 
-  constructor(modules: RecordRepairModules) {
+  constructor(
+    { requestTimeoutMaxMs }: { requestTimeoutMaxMs: number },
+    modules: RecordRepairModules,
+  ) {
     this.#modules = modules;
-    modules.quarantine.watch((key) => {
-      this.#due.push({ key, retryMs: RETRY_MS });
-      this.#start();
-    });
+    modules.quarantine.watch((key) =>
+      this.#runLater({ key, retryMs: RETRY_MS }, requestTimeoutMaxMs),
+    );
   }
 
   stop(): void {
@@ -66,7 +72,10 @@ export class RecordRepair {
     const result = await this.#repair(task.key);
     this.#modules.telemetry.metrics.recordRepairs.with(result).add();
     this.#inFlight -= 1;
-    if (result !== "repaired") this.#runLater(task);
+    if (result !== "repaired") {
+      const retryMs = Math.min(2 * task.retryMs, RETRY_MS_MAX);
+      this.#runLater({ ...task, retryMs }, task.retryMs);
+    }
     this.#start();
   }
 
@@ -81,11 +90,11 @@ export class RecordRepair {
     return answer.kind === "ok" ? "repaired" : "refused";
   }
 
-  #runLater({ key, retryMs }: Task): void {
+  #runLater(task: Task, pauseMs: number): void {
     if (this.#stopped) return;
-    const pause = this.#modules.clock.after(retryMs, () => {
+    const pause = this.#modules.clock.after(pauseMs, () => {
       this.#pauses.delete(pause);
-      this.#due.push({ key, retryMs: Math.min(2 * retryMs, RETRY_MS_MAX) });
+      this.#due.push(task);
       this.#start();
     });
     this.#pauses.add(pause);

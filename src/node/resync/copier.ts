@@ -23,6 +23,7 @@ const WALK_PAUSE_MS_MAX = 5_000;
 export interface CopierOptions {
   readonly id: NodeId;
   readonly resyncBytesPerSecond: number;
+  readonly requestTimeoutMaxMs: number;
 }
 
 interface CopierModules {
@@ -38,6 +39,10 @@ interface CopierModules {
 /**
  * Copies the partitions that this node's directory lacks from enough other replicas, one page after
  * the other: what is copied is merged like any other record, so writes go on meanwhile.
+ *
+ * It begins `requestTimeoutMaxMs` after the loss was found out. A write that the lost directory
+ * acknowledged may still be on its way to the others, and count this node among its W; by then its
+ * coordinator has given up, or so many others hold it.
  */
 export class Copier {
   readonly #options: CopierOptions;
@@ -75,7 +80,13 @@ export class Copier {
     const { telemetry, wholeness } = this.#modules;
     telemetry.log.info({ partitions: wholeness.toCopy.length }, "copying from other replicas");
     let pauseMs = WALK_PAUSE_MS;
+    let settled: number | undefined;
     while (!this.#pauses.ended && wholeness.toCopy.length > 0) {
+      if (settled !== wholeness.generation) {
+        settled = wholeness.generation;
+        await this.#pauses.pause(this.#options.requestTimeoutMaxMs);
+        continue;
+      }
       this.#obstacles.clear();
       const before = wholeness.toCopy.length;
       for (const partition of wholeness.toCopy) {

@@ -246,6 +246,11 @@ export const MUTANTS = new Map([
           find: "if (remainingMs <= 0)",
           replace: "if (false)",
         },
+        {
+          file: "src/coordinator/round",
+          find: "const isLate = this.#modules.clock.now() > deadline.at;",
+          replace: "const isLate = false;",
+        },
       ],
     },
   ],
@@ -512,6 +517,22 @@ export const MUTANTS = new Map([
           file: "src/node/resync/wholeness",
           find: "if (contradicts(remembered, own, this.#entry.settled))",
           replace: "if (false)",
+        },
+      ],
+    },
+  ],
+  [
+    "repair-before-writes-ended",
+    {
+      breaks:
+        "a damaged record is repaired from others before writes that it had acknowledged reached them (I3)",
+      seeds: 0,
+      checkers: ["regular"],
+      edits: [
+        {
+          file: "src/node/repair/record-repair",
+          find: "this.#runLater({ key, retryMs: RETRY_MS }, requestTimeoutMaxMs)",
+          replace: "this.#runLater({ key, retryMs: RETRY_MS }, 0)",
         },
       ],
     },

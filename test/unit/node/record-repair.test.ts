@@ -1,8 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { OPTIONS } from "../../../src/core/config.ts";
 import { EMPTY_BYTES, equalBytes } from "../../../src/core/bytes.ts";
 import { addressOf, valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
 import type { VirtualNode } from "../../support/virtual-cluster.ts";
 
+/** What a replica has lost is repaired only after every write that it acknowledged has ended. */
+const SETTLED_MS = OPTIONS.requestTimeoutMaxMs.default ?? 0;
 const NO_CACHE = { recordCacheBytes: 0 };
 
 /** Flips one bit of what the node stores. */
@@ -32,7 +35,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
         expect(valueOf(await cluster.run(node.get(key)))).toBe(key);
       }
     }
-    await cluster.time.advance(1_000);
+    await cluster.time.advance(SETTLED_MS + 1_000);
     expect(keys.filter((key) => !isWhole(cluster, key))).toEqual([]);
     expect(quarantined(cluster.node(2))).toBe(0);
     expect(cluster.node(2).telemetry.count("recordRepairs", "repaired")).toBe(30);
@@ -46,7 +49,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     n2?.disk.breakBlock(addressOf("a"));
     const reads = ["a", "b", "a"].map((key) => cluster.node(2).get(key));
     expect((await cluster.run(Promise.all(reads))).map(valueOf)).toEqual(["a", "b", "a"]);
-    await cluster.time.advance(1_000);
+    await cluster.time.advance(SETTLED_MS + 1_000);
     expect(valueOf(await cluster.run(cluster.node(2).get("a", { r: 3 })))).toBe("a");
   });
 
@@ -60,7 +63,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     rot(n2, "k");
     cluster.cut([n1], [n2]);
     cluster.heal([n3], [n2]);
-    await cluster.time.advance(2_000);
+    await cluster.time.advance(SETTLED_MS + 2_000);
     // One other does not prove anything: it may be the one that lacks the write.
     expect(await cluster.errorOf(n2.get("k"))).toMatchObject({ code: "read-unavailable" });
     await cluster.time.advance(10_000);
@@ -101,7 +104,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     cluster.fate = () => [1];
     await cluster.connected();
     expect((await cluster.run(n2.get("k"))).version).toBeUndefined();
-    await cluster.time.advance(1_000);
+    await cluster.time.advance(SETTLED_MS + 1_000);
     expect([n1, n2, n3].map(({ disk }) => disk.get(addressOf("k")))).toEqual([
       undefined,
       undefined,
@@ -118,7 +121,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     await cluster.time.advance(100);
     for (const key of keys) rot(n2, key);
     for (const key of keys) await cluster.errorOf(n1.get(key, { r: 3 }));
-    await cluster.time.advance(5_000);
+    await cluster.time.advance(SETTLED_MS + 5_000);
     expect(quarantined(n2)).toBe(0);
     cluster.cut([n2], [n1, n3]);
     for (const key of keys) rot(n2, key);
@@ -153,7 +156,7 @@ describe("a rotten record that nothing can prove", () => {
     cluster.cut([n3], [n1, n2]);
     rot(n2, "k");
     expect(valueOf(await cluster.run(n2.get("k")))).toBe("v");
-    await cluster.time.advance(1_000);
+    await cluster.time.advance(SETTLED_MS + 1_000);
     expect(quarantined(n2)).toBe(0);
   });
 });

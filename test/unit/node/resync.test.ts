@@ -369,7 +369,7 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
     rotten[20] = (rotten[20] ?? 0) ^ 1;
     n2.disk.rot(key, rotten);
     await restartOn(cluster, n1, new MemoryDisk());
-    await cluster.time.advance(30_000);
+    await cluster.time.advance(60_000);
     expect(n1.resync).toMatchObject({
       partitions: 1,
       awaited: [{ node: "n2", what: "a copy of its partitions: damaged-record" }],
