@@ -88,7 +88,7 @@ export class Coordinator implements Operations {
       const { w, readRepair } = properties;
       const plan = { key, preferenceList, r, w, model, readRepair, deadline };
       const { record, acked, clock } = await read(plan, this.#readModules);
-      const version = record?.version;
+      const version = record?.mode === "lww" ? record.version : undefined;
       const reading = this.#modules.stamps.reading();
       const expired =
         version !== undefined && isExpired(version, reading > clock ? reading : clock);

@@ -2,7 +2,12 @@ import { parseBucketName } from "./ids.ts";
 import type { BucketName } from "./ids.ts";
 
 /** How versions of one key become one record; fixed when the bucket is created. */
-export type Mode = "lww";
+export type Mode = "lww" | "siblings";
+/**
+ * What a write without a causal context does in a `siblings` bucket. `overwrite`: supersedes what is
+ * there when it begins. `sibling`: stands beside it. `refuse`: is refused.
+ */
+export type BlindWrites = "overwrite" | "sibling" | "refuse";
 /** `sync`: acknowledged after fsync on W replicas. `async`: after the write to W operating systems. */
 export type Durability = "sync" | "async";
 
@@ -25,10 +30,15 @@ export interface BucketProperties {
   /** Life of versions whose write names none, in seconds; undefined: they stay. */
   readonly ttlSeconds: number | undefined;
   readonly valueBytesMax: number;
+  /** Of `siblings` buckets. */
+  readonly blindWrites: BlindWrites;
+  /** Of `siblings` buckets: a write that would leave more siblings of its key is refused. */
+  readonly siblingsMax: number;
 }
 
 export const DEFAULT_BUCKET: BucketName = parseBucketName("default");
 export const VALUE_BYTES_MAX = 1024 * 1024;
+const SIBLINGS_MAX = 32;
 const N_DEFAULT = 3;
 
 export function majority(n: number): number {
@@ -47,5 +57,7 @@ export function defaultBucketProperties(memberCount: number): BucketProperties {
     readRepair: "blocking",
     ttlSeconds: undefined,
     valueBytesMax: VALUE_BYTES_MAX,
+    blindWrites: "overwrite",
+    siblingsMax: SIBLINGS_MAX,
   };
 }

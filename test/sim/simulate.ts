@@ -158,7 +158,8 @@ function recordState(machine: Machine, address: RecordKey): RecordState {
   const bytes = machine.disk.get(address);
   if (bytes === undefined) return ABSENT;
   const record = decodeRecord(address, bytes);
-  if (record.kind === "damaged") throw new Error(`${machine.id} holds a damaged record`);
+  if (record.kind === "damaged" || record.mode !== "lww")
+    throw new Error(`${machine.id} holds no lww record`);
   const { version } = record;
   return {
     version: identityOf(version) ?? "",

@@ -12,7 +12,8 @@ import { decodeRequest } from "../../src/core/messages/request.ts";
 import type { PeerRequest } from "../../src/core/messages/request.ts";
 import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
-import type { KvRecord } from "../../src/core/version/record.ts";
+import type { KvRecord, LwwRecord } from "../../src/core/version/record.ts";
+import type { SiblingsRecord } from "../../src/core/version/siblings-record.ts";
 import type {
   ReadRequest,
   ReadResult,
@@ -328,8 +329,21 @@ export class VirtualNode {
     });
   }
 
-  /** What this node's disk holds for the key, past all caches. */
-  record(key: string): KvRecord | undefined {
+  /** What this node's disk holds for the key, past all caches; the bucket is an lww bucket. */
+  record(key: string): LwwRecord | undefined {
+    const record = this.#record(key);
+    if (record?.mode === "siblings") throw new Error("the bucket keeps siblings");
+    return record;
+  }
+
+  /** As `record`; the bucket is a siblings bucket. */
+  siblings(key: string): SiblingsRecord | undefined {
+    const record = this.#record(key);
+    if (record?.mode === "lww") throw new Error("the bucket keeps one version");
+    return record;
+  }
+
+  #record(key: string): KvRecord | undefined {
     const address = addressOf(key);
     const bytes = this.disk.get(address);
     if (bytes === undefined) return undefined;

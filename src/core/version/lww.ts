@@ -1,8 +1,9 @@
+import { assert } from "../assert.ts";
 import { compareBytes, equalBytes } from "../bytes.ts";
 import type { MergeModel } from "./merge-model.ts";
 import { mergeRecent } from "./recent.ts";
 import { withRecent } from "./record.ts";
-import type { KvRecord } from "./record.ts";
+import type { LwwRecord } from "./record.ts";
 import type { Content } from "./version.ts";
 
 /**
@@ -14,6 +15,7 @@ import type { Content } from "./version.ts";
 export const lww: MergeModel = {
   merge(key, stored, incoming) {
     if (stored === undefined) return incoming;
+    assert(stored.mode === "lww" && incoming.mode === "lww", "a key has one mode");
     const [winner, loser] =
       compareVersions(incoming, stored) > 0 ? [incoming, stored] : [stored, incoming];
     const known = winner.recent;
@@ -28,7 +30,7 @@ export const lww: MergeModel = {
   },
 };
 
-function compareVersions(a: KvRecord, b: KvRecord): number {
+function compareVersions(a: LwwRecord, b: LwwRecord): number {
   if (a.stamp !== b.stamp) return a.stamp < b.stamp ? -1 : 1;
   if (equalBytes(a.bytes, b.bytes)) return 0;
   const x = a.version;

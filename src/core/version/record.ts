@@ -1,4 +1,3 @@
-import type { Mode } from "../bucket.ts";
 import { EMPTY_BYTES, latin1Text } from "../bytes.ts";
 import { ByteReader, ByteWriter, DecodeError } from "../codec.ts";
 import { crc32 } from "../hash.ts";
@@ -7,10 +6,15 @@ import type { ActorId, WriteId } from "../ids.ts";
 import type { RecordKey } from "../record-key.ts";
 import { RECENT_ENTRY_BYTES, RECENT_MAX } from "./recent.ts";
 import type { Recent } from "./recent.ts";
+import { decodeSiblings, FORMAT, MODE_SIBLINGS, siblingsDigest } from "./siblings-record.ts";
+import type { SiblingsRecord } from "./siblings-record.ts";
 import type { Version } from "./version.ts";
 
+/** What a replica stores for a key; its bucket's mode says which of them. */
+export type KvRecord = LwwRecord | SiblingsRecord;
+
 /**
- * What a replica stores for a key, in an `lww` bucket one version and the writes merged lately.
+ * The record of a key in an `lww` bucket: one version and the writes merged lately.
  * `bytes` is its encoding, the same on disk and on the wire, so a record is encoded once by the
  * coordinator that minted it and its checksum is checked wherever it arrives:
  *
@@ -25,9 +29,9 @@ import type { Version } from "./version.ts";
  *
  * Replicas compare stamps and pass bytes on; what else a version says is decoded when it is asked for.
  */
-export class KvRecord {
+export class LwwRecord {
   readonly kind = "record";
-  readonly mode: Mode = "lww";
+  readonly mode = "lww";
   readonly stamp: Stamp;
   readonly bytes: Uint8Array;
   /** Where in `bytes` the count of recent writes stands; 0 in format 1, which has none. */
@@ -52,6 +56,10 @@ export class KvRecord {
   get version(): Version {
     return (this.#version ??= decodeVersion(this.bytes));
   }
+
+  get versions(): readonly Version[] {
+    return [this.version];
+  }
 }
 
 /** Bytes that are no record of this key: never served, never taken for absence. */
@@ -65,7 +73,6 @@ export type Digest = string & { readonly __brand: "Digest" };
 
 export const NO_RECORD = "" as Digest;
 
-const FORMAT = 2;
 const FORMAT_WITHOUT_RECENT = 1;
 const MODE_LWW = 1;
 const ACTOR_BYTES = 12;
@@ -85,7 +92,7 @@ const FIXED_BYTES = IDENTITY_END + 1 + CHECKSUM_BYTES;
 export const RECORD_OVERHEAD_BYTES_MAX =
   FIXED_BYTES + 3 * 256 + 8 + RECENT_MAX * RECENT_ENTRY_BYTES;
 
-export function encodeRecord(key: RecordKey, version: Version, recent: Recent): KvRecord {
+export function encodeRecord(key: RecordKey, version: Version, recent: Recent): LwwRecord {
   const { content, expiresAt } = version;
   const writer = new ByteWriter(
     FIXED_BYTES +
@@ -115,11 +122,11 @@ export function encodeRecord(key: RecordKey, version: Version, recent: Recent): 
   writer.bytes(recent);
   if (content !== undefined) writer.bytes(content.value);
   writer.u32(crc32(writer.written(), crc32(key)));
-  return new KvRecord(writer.written(), version.stamp, recentAt, version);
+  return new LwwRecord(writer.written(), version.stamp, recentAt, version);
 }
 
 /** The same version with other recent writes. Nothing of the old bytes is kept alive by it. */
-export function withRecent(key: RecordKey, record: KvRecord, recent: Recent): KvRecord {
+export function withRecent(key: RecordKey, record: LwwRecord, recent: Recent): LwwRecord {
   const { bytes, stamp, recentAt } = record;
   if (recentAt === 0) return encodeRecord(key, record.version, recent);
   const valueAt = recentAt + 1 + record.recent.byteLength;
@@ -129,7 +136,7 @@ export function withRecent(key: RecordKey, record: KvRecord, recent: Recent): Kv
   writer.bytes(recent);
   writer.bytes(bytes.subarray(valueAt, bytes.byteLength - CHECKSUM_BYTES));
   writer.u32(crc32(writer.written(), crc32(key)));
-  return new KvRecord(writer.written(), stamp, recentAt);
+  return new LwwRecord(writer.written(), stamp, recentAt);
 }
 
 /** The content is a view of `bytes`, which must not change afterwards. */
@@ -148,6 +155,7 @@ export function decodeRecord(key: RecordKey, bytes: Uint8Array): KvRecord | Dama
  */
 export function digestOf(record: KvRecord | undefined): Digest {
   if (record === undefined) return NO_RECORD;
+  if (record.mode === "siblings") return siblingsDigest(record) as Digest;
   const { bytes } = record;
   const identity = bytes.subarray(FLAGS_OFFSET, IDENTITY_END);
   const checksum = bytes.subarray(bytes.byteLength - CHECKSUM_BYTES);
@@ -164,6 +172,7 @@ function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRec
   const reader = new ByteReader(bytes, 0, bodyEnd);
   const format = reader.u8();
   const mode = reader.u8();
+  if (format === FORMAT && mode === MODE_SIBLINGS) return decodeSiblings(bytes, reader);
   const flags = reader.u8();
   const flagsKnown = format === FORMAT_WITHOUT_RECENT ? FLAGS_OF_FORMAT_1 : FLAGS_KNOWN;
   const formatKnown = format === FORMAT || format === FORMAT_WITHOUT_RECENT;
@@ -179,7 +188,7 @@ function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRec
   const recentAt = format === FORMAT_WITHOUT_RECENT ? 0 : reader.at;
   if (recentAt > 0) reader.skip(reader.u8() * RECENT_ENTRY_BYTES);
   if (flags & FLAG_TOMBSTONE) reader.finish();
-  return new KvRecord(bytes, stamp, recentAt);
+  return new LwwRecord(bytes, stamp, recentAt);
 }
 
 /** Of bytes that {@link decodeChecked} has found whole. */

@@ -1,5 +1,5 @@
 import { msOfStamp } from "../../core/hlc.ts";
-import type { Version } from "../../core/version/version.ts";
+import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 
@@ -25,13 +25,15 @@ export class FreshStamps {
     this.#modules = modules;
   }
 
-  note({ stamp, actor }: Version): void {
+  note(record: KvRecord): void {
+    const { stamp } = record;
     const { clock, telemetry } = this.#modules;
     const aheadMs = msOfStamp(stamp) - clock.wallMs();
     if (aheadMs <= this.#limitMs) return;
     telemetry.metrics.stampsAhead.with().add();
     if (clock.now() - this.#loggedAt < LOG_EVERY_MS) return;
     this.#loggedAt = clock.now();
+    const actor = record.versions.find((version) => version.stamp === stamp)?.actor;
     telemetry.log.warn({ aheadMs, actor }, "a new write is stamped ahead of this node's clock");
   }
 }

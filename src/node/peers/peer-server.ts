@@ -76,7 +76,7 @@ export class PeerServer {
         );
         return;
       case "write":
-        this.#modules.freshStamps.note(request.record.version);
+        this.#modules.freshStamps.note(request.record);
         replica.write({ ...request, purpose: "client" }, deadline, (result) =>
           answer((writer) => encodeWriteAnswer(writer, result)),
         );

@@ -264,7 +264,7 @@ export function addressOf(key: string): RecordKey {
 }
 
 export function textOf(record: KvRecord | undefined): string | undefined {
-  const content = record?.version.content;
+  const content = record?.versions[0]?.content;
   return content === undefined ? undefined : utf8Text(content.value);
 }
 

@@ -14,7 +14,7 @@ import { recordKey } from "../../../../src/core/record-key.ts";
 import type { RecordKey } from "../../../../src/core/record-key.ts";
 import { recentOf } from "../../../../src/core/version/recent.ts";
 import { encodeRecord } from "../../../../src/core/version/record.ts";
-import type { KvRecord } from "../../../../src/core/version/record.ts";
+import type { LwwRecord } from "../../../../src/core/version/record.ts";
 import type { Content, Version } from "../../../../src/core/version/version.ts";
 import { writeIdentity } from "../../../../src/core/version/write-identity.ts";
 
@@ -110,7 +110,7 @@ export const collidingVersion: fc.Arbitrary<Version> = fc.record({
 });
 
 /** The record of a version as the coordinator that minted it makes it. */
-export function minted(key: RecordKey, of: Version): KvRecord {
+export function minted(key: RecordKey, of: Version): LwwRecord {
   const identity = writeIdentity({ ...of, ttlSeconds: undefined });
   return encodeRecord(key, of, recentOf(of.stamp, identity));
 }

@@ -7,23 +7,29 @@ import { recordKey } from "../../../../src/core/record-key.ts";
 import { lww } from "../../../../src/core/version/lww.ts";
 import { mergeModel } from "../../../../src/core/version/merge.ts";
 import { decodeRecord } from "../../../../src/core/version/record.ts";
-import type { KvRecord } from "../../../../src/core/version/record.ts";
+import type { LwwRecord } from "../../../../src/core/version/record.ts";
 import { collidingVersion, minted, version } from "../support/arbitraries.ts";
 import { forAll } from "../support/for-all.ts";
 
 const KEY = recordKey(parseBucketName("default"), parseKey(utf8("k")));
 
-const record: fc.Arbitrary<KvRecord> = fc
+const record: fc.Arbitrary<LwwRecord> = fc
   .oneof({ weight: 9, arbitrary: collidingVersion }, { weight: 1, arbitrary: version })
   .map((of) => minted(KEY, of));
 /** Records that have merged something already. */
 const mixed = fc
   .array(record, { minLength: 1, maxLength: 3 })
-  .map((list) => list.reduce((all, next) => lww.merge(KEY, all, next)));
+  .map((list) => list.reduce((all, next) => merge(all, next)));
 const maybeRecord = fc.option(record, { nil: undefined, freq: 5 });
 
+function merge(a: LwwRecord | undefined, b: LwwRecord): LwwRecord {
+  const both = lww.merge(KEY, a, b);
+  if (both.mode !== "lww") throw new Error("an lww record");
+  return both;
+}
+
 /** (stamp, tombstone over value, actor, write id, and of equal ones the rest), as one sort key. */
-function naiveSortKey({ version: of }: KvRecord): string {
+function naiveSortKey({ version: of }: LwwRecord): string {
   const { content, expiresAt } = of;
   return [
     String(of.stamp).padStart(16, "0"),
@@ -37,7 +43,7 @@ function naiveSortKey({ version: of }: KvRecord): string {
 }
 
 /** The entries of both, newest first, each once. */
-function naiveRecent(a: KvRecord, b: KvRecord): string {
+function naiveRecent(a: LwwRecord, b: LwwRecord): string {
   const entries = [a, b].flatMap(({ recent }) => hex(recent).match(/.{40}/g) ?? []);
   const sorted = [...new Set(entries)].toSorted().toReversed();
   const stampOf = (entry: string): number => Number.parseInt(entry.slice(0, 16), 16);
@@ -49,13 +55,13 @@ function naiveRecent(a: KvRecord, b: KvRecord): string {
     .join("");
 }
 
-function naiveOrder(a: KvRecord, b: KvRecord): number {
+function naiveOrder(a: LwwRecord, b: LwwRecord): number {
   const [x, y] = [naiveSortKey(a), naiveSortKey(b)];
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-function merged(records: readonly KvRecord[]): KvRecord | undefined {
-  return records.reduce<KvRecord | undefined>((all, next) => lww.merge(KEY, all, next), undefined);
+function merged(records: readonly LwwRecord[]): LwwRecord | undefined {
+  return records.reduce<LwwRecord | undefined>((all, next) => merge(all, next), undefined);
 }
 
 describe("merge", () => {
@@ -101,7 +107,7 @@ describe("merge", () => {
     forAll(
       [mixed, mixed],
       (a, b) => {
-        const result = lww.merge(KEY, a, b);
+        const result = merge(a, b);
         const order = naiveOrder(a, b);
         expect(naiveSortKey(result)).toBe(naiveSortKey(order >= 0 ? a : b));
         expect(hex(result.recent)).toBe(naiveRecent(a, b));
@@ -146,7 +152,7 @@ describe("merge", () => {
         const replicas = [...first];
         const send = (from: number, to: number): void => {
           const sent = replicas[from];
-          if (sent !== undefined) replicas[to] = lww.merge(KEY, replicas[to], sent);
+          if (sent !== undefined) replicas[to] = merge(replicas[to], sent);
         };
         for (const [from, to] of exchanges) send(from, to);
         for (const [from, to] of [
@@ -173,7 +179,7 @@ describe("the documented order, field by field", () => {
     actor?: string;
     writeId?: string;
     value?: number;
-  }): KvRecord =>
+  }): LwwRecord =>
     minted(KEY, {
       expiresAt: undefined,
       stamp: (fields.stamp ?? 5) as Stamp,
@@ -214,7 +220,7 @@ describe("the documented order, field by field", () => {
     ["capitals below small letters in a write id", of({ writeId: "a" }), of({ writeId: "Z" })],
     ["the greater bytes when one dot and write id have two contents", of({ value: 6 }), of({})],
   ])("%s", (_, winner, loser) => {
-    for (const result of [lww.merge(KEY, loser, winner), lww.merge(KEY, winner, loser)]) {
+    for (const result of [merge(loser, winner), merge(winner, loser)]) {
       expect(naiveSortKey(result)).toBe(naiveSortKey(winner));
     }
     expect(lww.equal(winner, loser)).toBe(false);
