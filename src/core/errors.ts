@@ -114,6 +114,34 @@ export const ERRORS = {
     retry: "after",
     doc: "The request was refused before any work began. Wait for `Retry-After`, or ask another node.",
   },
+  "context-invalid": {
+    status: 400,
+    title: "The causal context is not one of this key",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "`KV-Context` must be what an answer about this very bucket and key carried, unchanged. Read the key again and merge anew. After the cluster's secret was replaced, old contexts are refused.",
+  },
+  "context-required": {
+    status: 428,
+    title: "The bucket takes no write without a causal context",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "The bucket's `blindWrites` is `refuse`. Read the key and send its `KV-Context` back with the write; the answer 404 carries one too.",
+  },
+  "context-too-large": {
+    status: 409,
+    title: "The key was written by too many actors",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "The causal context of this key would exceed 4 KiB. Nothing is pruned from it, for that would bring superseded versions back. Store the value under another key.",
+  },
+  "too-many-siblings": {
+    status: 409,
+    title: "The key has as many siblings as its bucket allows",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "The write would leave more than `siblingsMax` versions beside each other; `siblings` lists those that it does not supersede. Read the key, merge its siblings, and write the result with the `KV-Context` of that read.",
+  },
   "write-id-reused": {
     status: 422,
     title: "The write id belongs to another write",
@@ -285,6 +313,10 @@ export interface ErrorData {
   /** Status 504 instead of the table's: the deadline, not a refusal, ended the operation. */
   readonly atDeadline?: boolean;
   readonly deleted?: boolean;
+  /** The dots of those that stand in the way. */
+  readonly siblings?: readonly string[];
+  /** The causal context of what the error tells of. */
+  readonly context?: string;
 }
 
 export class KvError extends Error {

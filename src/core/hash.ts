@@ -1,4 +1,4 @@
-import { hash as cryptoHash } from "node:crypto";
+import { createHmac, hash as cryptoHash, timingSafeEqual } from "node:crypto";
 import { crc32 as zlibCrc32 } from "node:zlib";
 
 /** CRC-32 (IEEE 802.3, as in zlib) of `bytes`, continuing from `seed`. Detects every single bit flip. */
@@ -24,4 +24,16 @@ export function hash32(bytes: Uint8Array, seed = 0): number {
 /** The first 64 bits of SHA-256, as 16 hex digits: texts that differ have different ones, in practice. */
 export function hash64(text: string): string {
   return cryptoHash("sha256", text, "hex").slice(0, 16);
+}
+
+/** HMAC-SHA-256: only who knows the secret can make it. */
+export function hmac(secret: string, parts: readonly Uint8Array[]): Uint8Array {
+  const mac = createHmac("sha256", secret);
+  for (const part of parts) mac.update(part);
+  return mac.digest();
+}
+
+/** Of two of one length; takes equally long wherever they differ. */
+export function equalMacs(a: Uint8Array, b: Uint8Array): boolean {
+  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }
