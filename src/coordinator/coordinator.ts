@@ -1,6 +1,9 @@
 import { majority } from "../core/bucket.ts";
 import type { BucketProperties, Mode } from "../core/bucket.ts";
 import { hex } from "../core/bytes.ts";
+import { NOTHING_SEEN } from "../core/causal/causal-context.ts";
+import type { CausalContext } from "../core/causal/causal-context.ts";
+import type { ContextTokens } from "../core/causal/context-tokens.ts";
 import { KvError } from "../core/errors.ts";
 import type { Outcome } from "../core/errors.ts";
 import type { BucketName, Key, NodeId, WriteId } from "../core/ids.ts";
@@ -12,17 +15,18 @@ import { mergeModel } from "../core/version/merge.ts";
 import type {
   Operations,
   QuorumChoice,
-  QuorumFacts,
   ReadRequest,
   ReadResult,
   WriteRequest,
   WriteResult,
 } from "../ports/operations.ts";
-import { isExpired } from "../core/version/version.ts";
+import { viewOf } from "../core/version/view.ts";
 import { writeIdentity } from "../core/version/write-identity.ts";
 import type { Rng } from "../ports/rng.ts";
 import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
+import { forward } from "./forward.ts";
+import type { ForwardModules } from "./forward.ts";
 import { read } from "./read.ts";
 import type { ReadModules } from "./read.ts";
 import { write } from "./write.ts";
@@ -38,7 +42,8 @@ export interface CoordinatorOptions {
   readonly backgroundRepairsMax: number;
 }
 
-export interface CoordinatorModules extends WriteModules {
+export interface CoordinatorModules extends WriteModules, ForwardModules {
+  readonly tokens: ContextTokens;
   readonly rng: Rng;
   readonly document: () => ClusterDocument;
   /** @throws KvError `clock-unsafe` of this outcome: the clock is wrong, so nothing is coordinated. */
@@ -88,11 +93,16 @@ export class Coordinator implements Operations {
       const { w, readRepair } = properties;
       const plan = { key, preferenceList, r, w, model, readRepair, deadline };
       const { record, acked, clock } = await read(plan, this.#readModules);
-      const version = record?.mode === "lww" ? record.version : undefined;
       const reading = this.#modules.stamps.reading();
-      const expired =
-        version !== undefined && isExpired(version, reading > clock ? reading : clock);
-      return { version, expired, quorum: { needed: r, acked, epoch } };
+      const view = viewOf(record, reading > clock ? reading : clock);
+      const context =
+        properties.mode === "siblings"
+          ? this.#modules.tokens.tokenOf(
+              key,
+              record?.mode === "siblings" ? record.context : NOTHING_SEEN,
+            )
+          : undefined;
+      return { ...view, context, quorum: { needed: r, acked, epoch } };
     });
   }
 
@@ -104,6 +114,12 @@ export class Coordinator implements Operations {
       throw new KvError(
         "value-too-large",
         `the value has ${content.value.byteLength} bytes, the bucket allows ${properties.valueBytesMax}`,
+      );
+    }
+    if (request.context !== undefined && properties.mode !== "siblings") {
+      throw new KvError(
+        "header-invalid",
+        "KV-Context is for buckets of siblings; this one keeps a single version",
       );
     }
     const op = content === undefined ? "delete" : "write";
@@ -124,10 +140,28 @@ export class Coordinator implements Operations {
         w,
         deadline,
       };
+      if (properties.mode === "siblings") {
+        const seen = this.#contextOf(request, { properties, key });
+        const forwarded = await forward({ ...plan, context: seen }, this.#modules);
+        return {
+          version: forwarded.version,
+          context: this.#modules.tokens.tokenOf(key, forwarded.context),
+          quorum: { needed: w, acked: forwarded.acked, epoch },
+        };
+      }
       const { version, acked } = await write(plan, this.#modules);
-      const quorum: QuorumFacts = { needed: w, acked, epoch };
-      return { version, quorum };
+      return { version, context: undefined, quorum: { needed: w, acked, epoch } };
     });
+  }
+
+  /** @throws KvError `context-invalid`, `context-required` */
+  #contextOf(
+    { context }: WriteRequest,
+    { properties, key }: Pick<Target, "properties" | "key">,
+  ): CausalContext | undefined {
+    if (context !== undefined) return this.#modules.tokens.parse(key, context);
+    if (properties.blindWrites !== "refuse") return undefined;
+    throw new KvError("context-required", "the bucket takes no write without KV-Context");
   }
 
   /** Resolves when no operation is in flight; new ones are for the edge to keep out. */

@@ -1,3 +1,4 @@
+import type { Answer } from "../core/answer.ts";
 import type { Durability } from "../core/bucket.ts";
 import { KvError } from "../core/errors.ts";
 import type { Stamp } from "../core/hlc.ts";
@@ -34,6 +35,8 @@ export interface Replicated {
   /** Of the write at hand; the record may hold a newer version that superseded it. */
   readonly stamp: Stamp;
   readonly purpose: ReplicaWrite["purpose"];
+  /** Given this node's own answer when the record is sent to it, before it is sent to others. */
+  readonly watchOwn?: (answer: Promise<Answer<"applied">>) => void;
 }
 
 /**
@@ -46,10 +49,11 @@ export interface Replicated {
 export async function replicate(
   plan: WritePlan,
   order: readonly NodeId[],
-  { record, stamp, purpose }: Replicated,
+  { record, stamp, purpose, watchOwn }: Replicated,
   modules: ReplicateModules,
 ): Promise<number> {
   const { key, deadline, durability, w } = plan;
+  const own = modules.replicas.of(modules.replicas.self);
   let sendsLeft = modules.buggify("write-reaches-one-replica") ? 1 : order.length;
   const quorum = new WriteQuorum({ replicas: order, needed: w });
   const round = new Round<"applied">(
@@ -62,7 +66,18 @@ export async function replicate(
       ask: (replica, onAnswer) => {
         sendsLeft -= 1;
         if (sendsLeft < 0) return;
-        replica.write({ key, record, durability, purpose }, deadline.at, onAnswer);
+        const write = { key, record, durability, purpose };
+        if (watchOwn === undefined || replica !== own) {
+          return replica.write(write, deadline.at, onAnswer);
+        }
+        watchOwn(
+          new Promise((resolve) => {
+            replica.write(write, deadline.at, (answer) => {
+              resolve(answer);
+              onAnswer(answer);
+            });
+          }),
+        );
       },
     },
     modules.spareDelayMs,

@@ -18,6 +18,8 @@ export const REFUSALS = [
   "no-space",
   /** Its directory may lack what it once acknowledged, so its answer would prove nothing. */
   "resynchronising",
+  /** It could not mint the write, and applied nothing: perhaps another replica can. */
+  "not-minted",
 ] as const;
 export type Refusal = (typeof REFUSALS)[number];
 

@@ -51,6 +51,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
       document,
       openTransport: (events) =>
         openTransport(config, { secret, document, telemetry, rng, events }),
+      secret,
       onStorageError: (error) => {
         // What was being written is in doubt, and only opening the directory anew settles it.
         telemetry.log.error({ err: error }, "the storage failed; the node ends itself");

@@ -2,7 +2,10 @@ import { Coordinator } from "../coordinator/coordinator.ts";
 import type { CoordinatorOptions } from "../coordinator/coordinator.ts";
 import { Hedging } from "../coordinator/hedging.ts";
 import type { HedgingOptions } from "../coordinator/hedging.ts";
+import { Minter } from "../coordinator/minter.ts";
 import { assert } from "../core/assert.ts";
+import { ContextTokens } from "../core/causal/context-tokens.ts";
+import type { Outcome } from "../core/errors.ts";
 import type { ClusterId, NodeId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
 import { NEVER } from "../ports/buggify.ts";
@@ -55,6 +58,8 @@ export interface NodeModules {
   readonly buggify?: Buggify;
   readonly clock: Clock;
   readonly rng: Rng;
+  /** Of the cluster; its causal contexts are signed by it. Without one they hold against mistakes only. */
+  readonly secret?: string | undefined;
   readonly storage: Storage;
   readonly telemetry: Telemetry;
   readonly document: ClusterDocument;
@@ -71,6 +76,7 @@ interface NodeParts {
   readonly commits: CommitQueue;
   readonly directory: Directory;
   readonly membership: Membership;
+  readonly minter: Minter;
   readonly repair: RecordRepair;
   readonly resync: Resync;
   readonly space: SpaceWatch;
@@ -136,12 +142,6 @@ export class Node {
       put: (write) => commits.put(write),
       onDamaged: (key, reason) => quarantine.add(key, reason),
     });
-    const replica = new Replica({
-      reads: new ReadQueue(options, { ...modules, cache, stored }),
-      commits,
-      clockReading: () => stamps.reading(),
-      isWhole: (partition) => resync.isWhole(partition),
-    });
     const membership = new Membership(options, {
       clock,
       rng,
@@ -153,6 +153,29 @@ export class Node {
       isReadOnly: () => space.readOnly,
       onHeard: (peer, answer) => resync.onHeard(peer, answer),
       onAsked: (heartbeat) => resync.onAsked(heartbeat),
+    });
+    const shared = {
+      buggify: modules.buggify ?? NEVER,
+      clock,
+      rng,
+      telemetry,
+      stamps,
+      spareDelayMs: options.spareDelayMs,
+      hedging: new Hedging(options),
+      document: () => document,
+      checkClock: (outcome: Outcome) => membership.clockGuard.check(outcome),
+    };
+    const minter = new Minter(options, {
+      ...shared,
+      isReadOnly: () => space.readOnly,
+      renewActor: () => directory.renew(),
+    });
+    const replica = new Replica({
+      reads: new ReadQueue(options, { ...modules, cache, stored }),
+      commits,
+      minter,
+      clockReading: () => stamps.reading(),
+      isWhole: (partition) => resync.isWhole(partition),
     });
     const peerServer = new PeerServer({
       clock,
@@ -180,23 +203,19 @@ export class Node {
       clock,
       document,
     });
+    minter.start(replicas);
     const coordinator = new Coordinator(options, {
-      buggify: modules.buggify ?? NEVER,
-      clock,
-      rng,
-      telemetry,
-      stamps,
-      spareDelayMs: options.spareDelayMs,
-      hedging: new Hedging(options),
-      document: () => document,
-      checkClock: (outcome) => membership.clockGuard.check(outcome),
+      ...shared,
+      forwardHedging: new Hedging(options),
       replicas,
+      tokens: new ContextTokens([modules.secret ?? clusterId]),
     });
     const repair = new RecordRepair(options, {
       clock,
       commits,
       document: () => document,
       quarantine,
+      renewActor: () => directory.renew(),
       replicas,
       telemetry,
     });
@@ -210,6 +229,7 @@ export class Node {
       commits,
       directory,
       membership,
+      minter,
       repair,
       resync,
       space,
@@ -259,7 +279,9 @@ export class Node {
     await this.#parts.transport.close();
     await this.#parts.space.stop();
     const whole = await this.#parts.commits.close();
-    if (whole) await this.#parts.directory.close(this.#parts.stamps.lastMinted);
+    if (whole && this.#parts.minter.isTrusted) {
+      await this.#parts.directory.close(this.#parts.stamps.lastMinted);
+    }
   }
 }
 

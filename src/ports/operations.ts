@@ -26,6 +26,8 @@ export interface WriteRequest {
   readonly ttlSeconds: number | undefined;
   /** Minted unless the client named one. */
   readonly writeId: WriteId | undefined;
+  /** Of a siblings bucket: the token of what the client has seen of the key. */
+  readonly context?: string | undefined;
   /** 2 or more: an earlier attempt of this write may have reached a node. */
   readonly attempt: number;
 }
@@ -38,17 +40,33 @@ export interface QuorumFacts {
   readonly epoch: number;
 }
 
+/** One of the concurrent versions of a key. */
+export interface SiblingView {
+  readonly version: Version;
+  /** It is over, and counts as a delete. */
+  readonly expired: boolean;
+}
+
 export interface ReadResult {
-  /** undefined: R replicas know of nothing. A tombstone is a version without content. */
+  /**
+   * undefined: R replicas know of nothing. A tombstone is a version without content. Of a siblings
+   * bucket the only one, or, when all are dead, the newest.
+   */
   readonly version: Version | undefined;
   /** The version is over: the key counts as absent. */
   readonly expired: boolean;
+  /** All concurrent versions of a siblings bucket, those of one write id shown as one; newest first. */
+  readonly siblings: readonly SiblingView[];
+  /** Of a siblings bucket: the token of all that this answer tells. */
+  readonly context: string | undefined;
   readonly quorum: QuorumFacts;
 }
 
 export interface WriteResult {
   /** Of the version that was written, by this attempt or, if it was known already, by an earlier one. */
   readonly version: VersionIdentity;
+  /** Of a siblings bucket: the token of what the client has seen by now, this write among it. */
+  readonly context: string | undefined;
   readonly quorum: QuorumFacts;
 }
 

@@ -1,6 +1,7 @@
 import type { Answer } from "../core/answer.ts";
 import type { Durability } from "../core/bucket.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../core/messages/answer.ts";
+import type { MintAnswer, MintRequest } from "../core/messages/mint.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import type { KvRecord } from "../core/version/record.ts";
 import type { WriteIdHash } from "../core/version/write-identity.ts";
@@ -37,5 +38,11 @@ export interface PeerHandler {
     write: ReplicaWrite,
     deadline: Instant,
     onAnswer: (answer: Answer<"applied">) => void,
+  ): void;
+  /** Coordinates a write of a siblings bucket: its version is minted by a replica of its key. */
+  mint(
+    request: MintRequest,
+    deadline: Instant,
+    onAnswer: (answer: Answer<MintAnswer>) => void,
   ): void;
 }

@@ -1,11 +1,15 @@
 import { DOUBTS, REFUSALS } from "../answer.ts";
 import type { Answer, Failure } from "../answer.ts";
+import { decodeContext, encodeContext, NOTHING_SEEN } from "../causal/causal-context.ts";
+import type { CausalContext } from "../causal/causal-context.ts";
 import { ByteReader, DecodeError } from "../codec.ts";
 import type { ByteWriter } from "../codec.ts";
 import type { Stamp } from "../hlc.ts";
 import type { RecordKey } from "../record-key.ts";
 import type { Digest, KvRecord } from "../version/record.ts";
 import type { KnownWrite } from "../version/recent.ts";
+import { decodeMinted, encodeMinted } from "./mint.ts";
+import type { MintAnswer } from "./mint.ts";
 import { recordOf } from "./request.ts";
 import { decodeScanPage, encodeScanPage } from "./scan.ts";
 import type { ScanPage } from "./scan.ts";
@@ -27,6 +31,8 @@ export interface LearnAnswer {
   readonly newest: Stamp;
   /** What the replica knows of a write of this id. */
   readonly known: KnownWrite | undefined;
+  /** In a siblings bucket: which versions the replica holds or has seen superseded. */
+  readonly seen?: CausalContext;
 }
 
 const ANSWER_REFUSED = 1;
@@ -52,12 +58,14 @@ export function encodeDigestAnswer(writer: ByteWriter, answer: Answer<DigestAnsw
 
 export function encodeLearnAnswer(writer: ByteWriter, answer: Answer<LearnAnswer>): void {
   if (answer.kind !== "ok") return encodeFailure(writer, answer);
-  const { newest, known } = answer.value;
+  const { newest, known, seen = NOTHING_SEEN } = answer.value;
   writer.u8(known === undefined ? ANSWER_ABSENT : ANSWER_OK);
   writer.u64(newest);
-  if (known === undefined) return;
-  writer.u64(known.stamp);
-  writer.u32(known.contentHash);
+  if (known !== undefined) {
+    writer.u64(known.stamp);
+    writer.u32(known.contentHash);
+  }
+  writer.bytes(encodeContext(seen));
 }
 
 export function encodeWriteAnswer(writer: ByteWriter, answer: Answer<"applied">): void {
@@ -106,9 +114,22 @@ export function decodeLearnAnswer(payload: Uint8Array): Answer<LearnAnswer> {
   const kind = reader.u8();
   if (kind !== ANSWER_OK && kind !== ANSWER_ABSENT) return decodeFailure(reader, kind);
   const newest = reader.u64() as Stamp;
-  if (kind === ANSWER_ABSENT) return whole(reader, ok({ newest, known: undefined }));
-  const known = { stamp: reader.u64() as Stamp, contentHash: reader.u32() };
-  return whole(reader, ok({ newest, known }));
+  const known =
+    kind === ANSWER_ABSENT
+      ? undefined
+      : { stamp: reader.u64() as Stamp, contentHash: reader.u32() };
+  if (reader.ended) return ok({ newest, known });
+  return ok({ newest, known, seen: decodeContext(reader.rest()) });
+}
+
+export function encodeMintAnswer(writer: ByteWriter, answer: Answer<MintAnswer>): void {
+  if (answer.kind !== "ok") return encodeFailure(writer, answer);
+  encodeMinted(writer, answer.value);
+}
+
+/** @throws DecodeError */
+export function decodeMintAnswer(payload: Uint8Array): Answer<MintAnswer> {
+  return decodeMinted(new ByteReader(payload), decodeFailure);
 }
 
 /** @throws DecodeError */

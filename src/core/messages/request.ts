@@ -11,6 +11,8 @@ import type { KvRecord } from "../version/record.ts";
 import type { WriteIdHash } from "../version/write-identity.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { decodeMint, encodeMint } from "./mint.ts";
+import type { MintRequest } from "./mint.ts";
 import { decodeScan, encodeScan } from "./scan.ts";
 import type { ScanRequest } from "./scan.ts";
 
@@ -25,6 +27,7 @@ export type ReplicaRequest =
       readonly record: KvRecord;
       readonly durability: Durability;
     }
+  | { readonly kind: "mint"; readonly mint: MintRequest }
   /** A record that other replicas hold already. */
   | { readonly kind: "repair"; readonly key: RecordKey; readonly record: KvRecord };
 
@@ -65,6 +68,7 @@ const REQUEST_HEARTBEAT = 0x0a;
 const REQUEST_SCAN = 0x0c;
 const REQUEST_DIGEST = 0x0f;
 const REQUEST_REPAIR = 0x11;
+const REQUEST_MINT = 0x18;
 const ID_HASH_BYTES = 8;
 
 export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: PeerRequest): void {
@@ -84,6 +88,9 @@ export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: P
     case "learn":
       encodeKey(writer, request.key);
       return writer.hex(request.idHash);
+    case "mint":
+      encodeKey(writer, request.mint.key);
+      return encodeMint(writer, request.mint);
     case "write":
     case "repair":
       encodeKey(writer, request.key);
@@ -104,6 +111,8 @@ function kindByte(request: PeerRequest): number {
       return REQUEST_DIGEST;
     case "learn":
       return REQUEST_LEARN;
+    case "mint":
+      return REQUEST_MINT;
     case "repair":
       return REQUEST_REPAIR;
     case "write":
@@ -141,6 +150,10 @@ function decodeBody(reader: ByteReader, kind: number): PeerRequest {
       return { kind: "write", ...decodeKeyed(reader), durability: "sync" };
     case REQUEST_WRITE_ASYNC:
       return { kind: "write", ...decodeKeyed(reader), durability: "async" };
+    case REQUEST_MINT: {
+      const key = decodeKey(reader);
+      return { kind: "mint", mint: decodeMint(reader.rest(), key) };
+    }
     case REQUEST_REPAIR:
       return { kind: "repair", ...decodeKeyed(reader) };
     case REQUEST_HEARTBEAT:

@@ -1,5 +1,7 @@
 import type { Answer } from "../answer.ts";
 import { assert } from "../assert.ts";
+import { joinContexts, NOTHING_SEEN } from "../causal/causal-context.ts";
+import type { CausalContext } from "../causal/causal-context.ts";
 import { NO_STAMP } from "../hlc.ts";
 import type { Stamp } from "../hlc.ts";
 import type { NodeId } from "../ids.ts";
@@ -37,6 +39,7 @@ export class LearnQuorum {
   readonly #least: number;
   readonly #witnesses: Witness[] = [];
   #newest: Stamp = NO_STAMP;
+  #seen = NOTHING_SEEN;
   #hurried = false;
 
   constructor({ replicas, needed, least = needed }: QuorumSize & { readonly least?: number }) {
@@ -48,8 +51,9 @@ export class LearnQuorum {
   add(node: NodeId, answer: Answer<LearnAnswer>): void {
     this.#tally.add(node, answer.kind);
     if (answer.kind !== "ok") return;
-    const { newest, known } = answer.value;
+    const { newest, known, seen } = answer.value;
     if (newest > this.#newest) this.#newest = newest;
+    if (seen !== undefined) this.#seen = joinContexts(this.#seen, seen);
     if (known !== undefined) this.#witnesses.push({ node, write: known });
   }
 
@@ -71,6 +75,11 @@ export class LearnQuorum {
 
   get newest(): Stamp {
     return this.#newest;
+  }
+
+  /** All that the answering replicas hold or have seen superseded, in a siblings bucket. */
+  get seen(): CausalContext {
+    return this.#seen;
   }
 
   get witnesses(): readonly Witness[] {

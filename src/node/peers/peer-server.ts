@@ -7,6 +7,7 @@ import {
   encodeDigestAnswer,
   encodeFailure,
   encodeLearnAnswer,
+  encodeMintAnswer,
   encodeReadAnswer,
   encodeScanAnswer,
   encodeWriteAnswer,
@@ -79,6 +80,11 @@ export class PeerServer {
         this.#modules.freshStamps.note(request.record);
         replica.write({ ...request, purpose: "client" }, deadline, (result) =>
           answer((writer) => encodeWriteAnswer(writer, result)),
+        );
+        return;
+      case "mint":
+        replica.mint(request.mint, deadline, (result) =>
+          answer((writer) => encodeMintAnswer(writer, result)),
         );
         return;
       case "repair":

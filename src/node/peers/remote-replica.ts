@@ -5,10 +5,12 @@ import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import {
   decodeDigestAnswer,
   decodeLearnAnswer,
+  decodeMintAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
 } from "../../core/messages/answer.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
+import type { MintAnswer, MintRequest } from "../../core/messages/mint.ts";
 import { encodeRequest } from "../../core/messages/request.ts";
 import type { ReplicaRequest } from "../../core/messages/request.ts";
 import type { RecordKey } from "../../core/record-key.ts";
@@ -67,6 +69,10 @@ export class RemoteReplica implements PeerHandler {
         ? { kind: "repair", key, record }
         : { kind: "write", key, record, durability };
     this.#send(request, deadline, decodeWriteAnswer, onAnswer);
+  }
+
+  mint(mint: MintRequest, deadline: Instant, onAnswer: (answer: Answer<MintAnswer>) => void): void {
+    this.#ask({ kind: "mint", mint }, deadline, decodeMintAnswer, onAnswer);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Answer } from "../../core/answer.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
+import { bucketOfRecordKey } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { Replicas } from "../../ports/replicas.ts";
@@ -19,6 +20,8 @@ interface RecordRepairModules {
   readonly commits: CommitQueue;
   readonly document: () => ClusterDocument;
   readonly quarantine: Quarantine;
+  /** From then on this node mints as somebody new. */
+  readonly renewActor: () => Promise<void>;
   readonly replicas: Replicas;
   readonly telemetry: Telemetry;
 }
@@ -84,10 +87,27 @@ export class RecordRepair {
     const deadline = clock.now() + REPAIR_TIMEOUT_MS;
     const proof = await askOthers({ key, document: document(), replicas, deadline });
     if (proof === undefined) return "unproven";
+    if (!(await this.#becomeAnother(key))) return "refused";
     const answer = await new Promise<Answer<"applied">>((resolve) => {
       commits.prove({ key, record: proof.record }, deadline, resolve);
     });
     return answer.kind === "ok" ? "repaired" : "refused";
+  }
+
+  /**
+   * What a damaged record held of this node's own minting may not be among what the others hold, and a
+   * later version of the same actor would cover it. @returns whether that is provided for.
+   */
+  async #becomeAnother(key: RecordKey): Promise<boolean> {
+    const properties = this.#modules.document().buckets.get(bucketOfRecordKey(key));
+    if (properties?.mode !== "siblings") return true;
+    try {
+      await this.#modules.renewActor();
+      return true;
+    } catch (error) {
+      this.#modules.telemetry.log.warn({ err: error }, "no new actor could be stored");
+      return false;
+    }
   }
 
   #runLater(task: Task, pauseMs: number): void {

@@ -46,6 +46,7 @@ export class Directory {
   readonly #modules: DirectoryModules;
   #identity: Identity;
   #position: number;
+  #becoming: Promise<void> = Promise.resolve();
 
   private constructor(
     modules: DirectoryModules,
@@ -145,7 +146,7 @@ export class Directory {
 
   /** Raises the start epoch: what a failed write left in doubt may be forgotten, as at a crash. */
   async renew(): Promise<void> {
-    await this.#become({ ...this.#identity, startEpoch: this.#identity.startEpoch + 1 }, []);
+    await this.#become((now) => ({ ...now, startEpoch: now.startEpoch + 1 }), []);
   }
 
   /**
@@ -154,13 +155,20 @@ export class Directory {
    */
   async replace(entries: readonly StorageWrite[]): Promise<void> {
     const directoryId = hex(this.#modules.rng.bytes(DIRECTORY_ID_BYTES));
-    await this.#become({ ...this.#identity, directoryId, startEpoch: 1 }, entries);
+    await this.#become((now) => ({ ...now, directoryId, startEpoch: 1 }), entries);
   }
 
-  async #become(identity: Identity, entries: readonly StorageWrite[]): Promise<void> {
-    const { storage } = this.#modules;
-    await storage.batch([identityWrite(identity), ...entries], { sync: true });
-    this.#identity = identity;
+  /** One after the other: none takes back what another has stored meanwhile. */
+  #become(next: (now: Identity) => Identity, entries: readonly StorageWrite[]): Promise<void> {
+    const become = async (): Promise<void> => {
+      const identity = next(this.#identity);
+      const { storage } = this.#modules;
+      await storage.batch([identityWrite(identity), ...entries], { sync: true });
+      this.#identity = identity;
+    };
+    const turn = this.#becoming.then(become);
+    this.#becoming = turn.catch(() => {});
+    return turn;
   }
 
   /** Proves to the next start that nothing was forgotten. Call it after the last commit. */

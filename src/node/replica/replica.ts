@@ -2,6 +2,7 @@ import type { Answer, Failure } from "../../core/answer.ts";
 import { NO_STAMP } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
+import type { MintAnswer, MintRequest } from "../../core/messages/mint.ts";
 import { partitionOfRecordKey } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import { mergeModel } from "../../core/version/merge.ts";
@@ -17,6 +18,7 @@ import type { ReadQueue } from "./read-queue.ts";
 interface ReplicaModules {
   readonly reads: ReadQueue;
   readonly commits: CommitQueue;
+  readonly minter: Pick<PeerHandler, "mint">;
   /** This node's hybrid logical clock as it reads now. */
   readonly clockReading: () => Stamp;
   /** False: the partition may lack what this node acknowledged, so what it holds proves nothing. */
@@ -65,6 +67,7 @@ export class Replica implements PeerHandler {
           : {
               newest: mergeModel(record.mode).newest(record),
               known: findRecent(record.recent, idHash),
+              ...(record.mode === "siblings" && { seen: record.context }),
             };
       onAnswer({ kind: "ok", value });
     });
@@ -76,6 +79,14 @@ export class Replica implements PeerHandler {
     onAnswer: (answer: Answer<"applied">) => void,
   ): void {
     this.#modules.commits.write(write, deadline, onAnswer);
+  }
+
+  mint(
+    request: MintRequest,
+    deadline: Instant,
+    onAnswer: (answer: Answer<MintAnswer>) => void,
+  ): void {
+    this.#modules.minter.mint(request, deadline, onAnswer);
   }
 
   #record(

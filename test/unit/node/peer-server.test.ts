@@ -3,7 +3,7 @@ import { hex, utf8 } from "../../../src/core/bytes.ts";
 import { ByteWriter, DecodeError } from "../../../src/core/codec.ts";
 import { parsePeers } from "../../../src/core/config.ts";
 import { stampOfMs } from "../../../src/core/hlc.ts";
-import { parseNodeId } from "../../../src/core/ids.ts";
+import { parseNodeId, parseWriteId } from "../../../src/core/ids.ts";
 import { firstClusterDocument } from "../../../src/core/layout/cluster-document.ts";
 import {
   decodeLearnAnswer,
@@ -11,6 +11,7 @@ import {
   decodeWriteAnswer,
 } from "../../../src/core/messages/answer.ts";
 import { decodeHeartbeatAnswer } from "../../../src/core/messages/heartbeat.ts";
+import type { MintRequest } from "../../../src/core/messages/mint.ts";
 import { encodeRequest } from "../../../src/core/messages/request.ts";
 import type { PeerRequest } from "../../../src/core/messages/request.ts";
 import type { WriteIdHash } from "../../../src/core/version/write-identity.ts";
@@ -58,6 +59,10 @@ function bench(replica: Partial<PeerHandler> = {}) {
       asked.push([kind, key, deadline, durability, record.bytes]);
       replica.write?.(write, deadline, onAnswer);
     },
+    mint(request, deadline, onAnswer) {
+      asked.push(["mint", request.key, deadline, request.writeId]);
+      replica.mint?.(request, deadline, onAnswer);
+    },
   };
   const server = new PeerServer({
     clock: time.clock(),
@@ -94,6 +99,16 @@ function encoded(
   return Uint8Array.from(writer.written());
 }
 
+const MINT: MintRequest = {
+  key: KEY,
+  writeId: parseWriteId("write-1"),
+  content: { value: utf8("v"), contentType: undefined, contentEncoding: undefined },
+  ttlSeconds: undefined,
+  attempt: 1,
+  durability: "sync",
+  w: 2,
+  context: undefined,
+};
 const REQUESTS: readonly PeerRequest[] = [
   { kind: "read", key: KEY },
   { kind: "learn", key: KEY, idHash: "0123456789abcdef" as WriteIdHash },
@@ -101,6 +116,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: "write", key: KEY, record: WRITE.record, durability: "async" },
   { kind: "digest", key: KEY },
   { kind: "repair", key: KEY, record: WRITE.record },
+  { kind: "mint", mint: MINT },
 ];
 
 describe("a request that is whole", () => {
@@ -118,6 +134,7 @@ describe("a request that is whole", () => {
       repair: "sync",
       heartbeat: undefined,
       scan: undefined,
+      mint: "write-1",
     };
     expect(about).toBe(expected[request.kind]);
     const carries = request.kind === "write" || request.kind === "repair";
@@ -165,7 +182,13 @@ describe("a request that is whole", () => {
   ] as const)("a failure goes back with its reason: $reason", (failure) => {
     const fail = (_a: unknown, _b: unknown, onAnswer: (answer: typeof failure) => void) =>
       onAnswer(failure);
-    const { handle, answers } = bench({ read: fail, digest: fail, learn: fail, write: fail });
+    const { handle, answers } = bench({
+      read: fail,
+      digest: fail,
+      learn: fail,
+      write: fail,
+      mint: fail,
+    });
     for (const request of REQUESTS) handle(encoded(request));
     expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(REQUESTS.map(() => failure));
   });

@@ -109,7 +109,8 @@ export class ReplicaBench {
     const reads = new ReadQueue(options, common);
     const clockReading = (): Stamp => stampOfMs(clock.wallMs());
     const isWhole = (partition: number): boolean => !this.missing.has(partition);
-    const replica = new Replica({ reads, commits, clockReading, isWhole });
+    const minter = { mint: () => undefined };
+    const replica = new Replica({ reads, commits, minter, clockReading, isWhole });
     return { quarantine, space, commits, replica };
   }
 

@@ -90,9 +90,26 @@ const heartbeat: fc.Arbitrary<PeerRequest> = fc
 const scan: fc.Arbitrary<PeerRequest> = fc
   .record({ partition: fc.nat(255), after: fc.option(recordKeys, { nil: undefined }) })
   .map((it) => ({ kind: "scan", scan: it }));
+const mint: fc.Arbitrary<PeerRequest> = fc
+  .record({
+    key: recordKeys,
+    of: version,
+    ttlSeconds: fc.option(fc.nat(), { nil: undefined }),
+    attempt: fc.integer({ min: 1, max: 1_000 }),
+    durability: fc.constantFrom("sync" as const, "async" as const),
+    w: fc.integer({ min: 1, max: 7 }),
+    context: fc.option(
+      version.map(({ actor, stamp }) => new Map([[actor, stamp]])),
+      { nil: undefined },
+    ),
+  })
+  .map(({ of, ...rest }) => ({
+    kind: "mint",
+    mint: { ...rest, writeId: of.writeId, content: of.content },
+  }));
 const message: fc.Arbitrary<Message> = fc.record({
   envelope,
-  request: fc.oneof(write, repair, question, heartbeat, scan),
+  request: fc.oneof(write, repair, mint, question, heartbeat, scan),
 });
 
 function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -117,6 +134,18 @@ function plain({ envelope: around, request }: Message): unknown {
       return [around, request.kind, hex(request.key)];
     case "learn":
       return [around, request.kind, hex(request.key), request.idHash];
+    case "mint": {
+      const { key, content, context, ...rest } = request.mint;
+      const value = content && hex(content.value);
+      return [
+        around,
+        hex(key),
+        rest,
+        content && { ...content, value },
+        [...(context ?? [])],
+        value,
+      ];
+    }
     case "repair":
       return [around, request.kind, hex(request.key), hex(request.record.bytes)];
     case "write":

@@ -1,0 +1,119 @@
+import type { CausalContext } from "../core/causal/causal-context.ts";
+import { KvError } from "../core/errors.ts";
+import type { NodeId } from "../core/ids.ts";
+import type { MintAnswer } from "../core/messages/mint.ts";
+import { MintQuorum } from "../core/quorum/mint-quorum.ts";
+import type { Hedging } from "./hedging.ts";
+import { when, writeFailure } from "./replicate.ts";
+import type { ReplicateModules, WritePlan } from "./replicate.ts";
+import { askingOrder, Round } from "./round.ts";
+import type { RoundEnd } from "./round.ts";
+import type { Written } from "./write.ts";
+
+export interface ForwardPlan extends WritePlan {
+  /** undefined: the client sent none. */
+  readonly context: CausalContext | undefined;
+}
+
+export interface ForwardModules extends ReplicateModules {
+  /** Mints take longer than reads: by their times alone it is judged who is slow. */
+  readonly forwardHedging: Hedging;
+}
+
+export interface Forwarded extends Written {
+  readonly context: CausalContext;
+}
+
+/**
+ * Has a write of a siblings bucket done by a replica of its key, so that there are no more actors than
+ * replicas: by this node if it is one and can, else by the first of the others that can be reached, and
+ * by a further one when that is silent for long. Each is asked at most once, under one write id.
+ *
+ * @throws KvError as the replica that did it met it; `write-unavailable` when all refused;
+ * `write-unknown` when one of them may have done it.
+ */
+export async function forward(plan: ForwardPlan, modules: ForwardModules): Promise<Forwarded> {
+  const order = askingOrder(modules.replicas, plan.preferenceList);
+  const [self] = order.filter((node) => node === modules.replicas.self);
+  let refusal: KvError | undefined;
+  if (self !== undefined) {
+    const asked = await ask(plan, [self], modules);
+    if (asked.kind === "written") return asked.written;
+    ({ refusal } = asked);
+  }
+  const others = order.filter((node) => node !== self);
+  const asked = others.length > 0 ? await ask(plan, others, modules) : undefined;
+  if (asked?.kind === "written") return asked.written;
+  throw refused(plan, refusal ?? asked?.refusal);
+}
+
+type Asked =
+  | { readonly kind: "written"; readonly written: Forwarded }
+  /** Proven: none of them applied anything. */
+  | { readonly kind: "refused"; readonly refusal: KvError | undefined };
+
+async function ask(
+  plan: ForwardPlan,
+  replicas: readonly NodeId[],
+  modules: ForwardModules,
+): Promise<Asked> {
+  const { key, deadline, content, ttlSeconds, attempt, durability, w, context } = plan;
+  const { writeId } = plan.identity;
+  const request = { key, writeId, content, ttlSeconds, attempt, durability, w, context };
+  const quorum = new MintQuorum({ replicas: replicas.length });
+  const round = new Round<MintAnswer>(
+    {
+      name: "mint",
+      replicas,
+      first: 1,
+      quorum,
+      deadline,
+      ask: (replica, onAnswer) =>
+        replica.mint(request, deadline.at, (answer) => onAnswer(quorum.judge(answer))),
+    },
+    modules.spareDelayMs,
+    { ...modules, hedging: modules.forwardHedging },
+  );
+  const end = await round.run();
+  if (quorum.end?.kind === "written") {
+    const { stamp, acked } = quorum.end;
+    return {
+      kind: "written",
+      written: { version: { stamp, writeId }, acked, context: quorum.end.context },
+    };
+  }
+  const outcome = quorum.failedOutcome();
+  if (quorum.end !== undefined) throw withOutcome(quorum.end.error, outcome);
+  if (outcome === "unknown" || end === "deadline") {
+    throw unanswered(plan, { outcome, end, failures: round.failures });
+  }
+  return { kind: "refused", refusal: quorum.refusal };
+}
+
+/** A replica that was asked as well may do what the one that answered refused. */
+function withOutcome(error: KvError, outcome: "not-applied" | "unknown"): KvError {
+  if (outcome === error.outcome) return error;
+  return new KvError(error.code, error.message, { ...error.data, outcome });
+}
+
+function unanswered(
+  plan: ForwardPlan,
+  facts: { outcome: "not-applied" | "unknown"; end: RoundEnd; failures: string },
+): KvError {
+  return writeFailure(plan, {
+    outcome: facts.outcome,
+    needed: plan.w,
+    acked: 0,
+    detail: `no replica that was to mint the write answered${when(facts.end)}${facts.failures}`,
+  });
+}
+
+function refused(plan: ForwardPlan, refusal: KvError | undefined): KvError {
+  if (refusal !== undefined) return refusal;
+  return writeFailure(plan, {
+    outcome: "not-applied",
+    needed: plan.w,
+    acked: 0,
+    detail: "no replica of the key can mint its version; nothing was sent to be written",
+  });
+}
