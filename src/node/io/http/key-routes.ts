@@ -4,7 +4,7 @@ import { hash32 } from "../../../core/hash.ts";
 import { msOfStamp } from "../../../core/hlc.ts";
 import type { Version, VersionIdentity } from "../../../core/version/version.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
-import type { Operations, QuorumFacts } from "../../../ports/operations.ts";
+import type { Operations, QuorumFacts, ReadResult } from "../../../ports/operations.ts";
 import { readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import {
@@ -12,9 +12,17 @@ import {
   checkConditionals,
   checkKvHeaders,
   contentHeaderOf,
+  contextOf,
   parseQuery,
   writeIdOf,
 } from "./parameters.ts";
+import {
+  isConflict,
+  siblingOf,
+  siblingsBody,
+  siblingsEtag,
+  siblingsType,
+} from "./sibling-answers.ts";
 import { parseKeyTarget } from "./target.ts";
 import type { KeyTarget } from "./target.ts";
 
@@ -46,13 +54,46 @@ export async function handleKey(exchange: Exchange, modules: KeyRouteModules): P
 async function getKey(
   exchange: Exchange,
   { bucket, key, query }: KeyTarget,
-  { operations }: KeyRouteModules,
+  { operations, view }: KeyRouteModules,
 ): Promise<void> {
   const { request } = exchange;
   checkKvHeaders(request, "read");
   checkConditionals(request, "read");
-  const { r, timeoutMs } = parseQuery(query, "read");
-  const { version, expired, quorum } = await operations.read({ bucket, key, r, timeoutMs });
+  const { r, timeoutMs, version: dot } = parseQuery(query, "read");
+  if (dot !== undefined && view.bucket(bucket)?.mode === "lww") {
+    throw new KvError("parameter-invalid", "'version' is for buckets of siblings");
+  }
+  const result = await operations.read({ bucket, key, r, timeoutMs });
+  if (dot !== undefined) {
+    // Who was shown one sibling has not seen the others: no context.
+    return answerVersion(exchange, {
+      ...siblingOf(result, dot),
+      context: undefined,
+      quorum: result.quorum,
+    });
+  }
+  if (isConflict(result)) return answerSiblings(exchange, result);
+  answerVersion(exchange, result);
+}
+
+/** Every version beside the others: for the client to merge, and to write with their context. */
+function answerSiblings(exchange: Exchange, result: ReadResult): void {
+  const { headers: given } = exchange.request;
+  const etag = siblingsEtag(result);
+  const headers = ["ETag", etag, ...contextHeader(result), "KV-Quorum", quorumText(result.quorum)];
+  headers.push("Vary", "Accept");
+  if (matches(given["if-none-match"], etag)) return exchange.answer(304, headers);
+  const { status, type } = siblingsType(given.accept);
+  headers.push("Content-Type", type);
+  exchange.answer(status, headers, siblingsBody(result));
+}
+
+function answerVersion(
+  exchange: Exchange,
+  result: Pick<ReadResult, "version" | "expired" | "context" | "quorum">,
+): void {
+  const { request } = exchange;
+  const { version, expired, context, quorum } = result;
   if (version?.content === undefined || expired) {
     const { needed, acked } = quorum;
     const deleted = version !== undefined && version.content === undefined;
@@ -61,10 +102,16 @@ async function getKey(
       : expired
         ? "the value expired"
         : "no value is known";
-    throw new KvError("key-not-found", why, { deleted, needed, acked });
+    throw new KvError("key-not-found", why, {
+      deleted,
+      needed,
+      acked,
+      ...(context !== undefined && { context }),
+    });
   }
   const etag = etagOf(version);
   const headers = ["ETag", etag, "KV-Write-Id", version.writeId, "KV-Quorum", quorumText(quorum)];
+  headers.push(...contextHeader(result));
   if (matches(request.headers["if-none-match"], etag)) return exchange.answer(304, headers);
   const { content, stamp, expiresAt } = version;
   if (expiresAt !== undefined) headers.push("KV-Expires-At", new Date(expiresAt).toISOString());
@@ -103,7 +150,7 @@ async function writeKey(
   checkConditionals(request, "write");
   const kind = content === undefined ? "delete" : "put";
   const { w, timeoutMs, durability, ttlSeconds } = parseQuery(query, kind);
-  const { version, quorum } = await operations.write({
+  const result = await operations.write({
     bucket,
     key,
     content,
@@ -113,7 +160,9 @@ async function writeKey(
     ttlSeconds,
     writeId: writeIdOf(request),
     attempt: attemptOf(request),
+    context: contextOf(request),
   });
+  const { version, quorum } = result;
   exchange.answer(204, [
     "ETag",
     etagOf(version),
@@ -121,7 +170,12 @@ async function writeKey(
     version.writeId,
     "KV-Quorum",
     quorumText(quorum),
+    ...contextHeader(result),
   ]);
+}
+
+function contextHeader({ context }: Pick<ReadResult, "context">): readonly string[] {
+  return context === undefined ? [] : ["KV-Context", context];
 }
 
 /** Strong: equal for one version on every node, different for any two versions of a key. */

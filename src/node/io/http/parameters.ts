@@ -12,6 +12,8 @@ export interface Parameters {
   readonly timeoutMs: number | undefined;
   readonly durability: Durability | undefined;
   readonly ttlSeconds: number | undefined;
+  /** The dot of one sibling. */
+  readonly version: string | undefined;
 }
 
 const NONE: Parameters = {
@@ -20,11 +22,12 @@ const NONE: Parameters = {
   timeoutMs: undefined,
   durability: undefined,
   ttlSeconds: undefined,
+  version: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
 type RequestKind = "read" | "put" | "delete";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
-  read: ["r", "timeout"],
+  read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
 };
@@ -34,9 +37,11 @@ const KV_HEADERS_ON_WRITE: ReadonlySet<string> = new Set([
   "kv-request-id",
   "kv-write-id",
   "kv-attempt",
+  "kv-context",
 ]);
 const ATTEMPT_MAX = 1_000;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
+const DOT = /^[0-9a-f]{24}-[0-9a-z]{1,11}$/;
 const HEADER_TEXT = /^[\x20-\x7e]*$/;
 
 /** @throws KvError `parameter-invalid` naming the parameter */
@@ -61,6 +66,7 @@ export function parseQuery(query: string, kind: RequestKind): Parameters {
     timeoutMs: parseTimeout(values.get("timeout")),
     durability: parseDurability(values.get("durability")),
     ttlSeconds: parseTtl(values.get("ttl")),
+    version: parseVersion(values.get("version")),
   };
 }
 
@@ -82,6 +88,11 @@ function parseTtl(text: string | undefined): number | undefined {
   const seconds = Number(text);
   if (/^[1-9]\d{0,9}$/.test(text) && seconds <= TTL_SECONDS_MAX) return seconds;
   throw new KvError("parameter-invalid", `ttl is 1 to ${TTL_SECONDS_MAX} whole seconds`);
+}
+
+function parseVersion(text: string | undefined): string | undefined {
+  if (text === undefined || DOT.test(text)) return text;
+  throw new KvError("parameter-invalid", "version is one that an answer of siblings named");
 }
 
 function parseDurability(text: string | undefined): Durability | undefined {
@@ -125,6 +136,12 @@ export function requestIdOf(request: IncomingMessage): string | undefined {
 export function writeIdOf(request: IncomingMessage): WriteId | undefined {
   const given = request.headers["kv-write-id"];
   return given === undefined ? undefined : parseWriteId(String(given));
+}
+
+/** What the client has seen of the key; whether it is one of ours is for the coordinator to say. */
+export function contextOf(request: IncomingMessage): string | undefined {
+  const given = request.headers["kv-context"];
+  return given === undefined ? undefined : String(given);
 }
 
 export function attemptOf(request: IncomingMessage): number {

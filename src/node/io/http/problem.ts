@@ -5,7 +5,7 @@ export const PROBLEM_TYPE = "application/problem+json";
 
 /** The RFC 9457 problem document of an error. */
 export function problemBody(error: KvError, requestId: string): string {
-  const { retryAfterMs, writeId, needed, acked, deleted } = error.data;
+  const { retryAfterMs, writeId, needed, acked, deleted, siblings } = error.data;
   return JSON.stringify({
     type: `/docs/errors.md#${error.code}`,
     title: ERRORS[error.code].title,
@@ -20,6 +20,7 @@ export function problemBody(error: KvError, requestId: string): string {
     acked,
     retryAfterMs,
     deleted,
+    siblings,
   });
 }
 
@@ -31,5 +32,6 @@ export function problemHeaders(error: KvError): string[] {
   }
   if (error.data.allow !== undefined) headers.push("Allow", error.data.allow);
   if (error.data.deleted === true) headers.push("KV-Deleted", "true");
+  if (error.data.context !== undefined) headers.push("KV-Context", error.data.context);
   return headers;
 }

@@ -20,6 +20,7 @@ const NONE = {
   timeoutMs: undefined,
   durability: undefined,
   ttlSeconds: undefined,
+  version: undefined,
 };
 const REFUSED = { name: "KvError", code: "parameter-invalid" };
 
@@ -29,9 +30,10 @@ const WELL_FORMED: Readonly<Record<string, RegExp>> = {
   timeout: /^[1-9][0-9]{0,8}$/,
   durability: /^(sync|async)$/,
   ttl: /^[1-9][0-9]{0,8}$/,
+  version: /^[0-9a-f]{24}-[0-9a-z]{1,11}$/,
 };
 const TAKES = {
-  read: ["r", "timeout"],
+  read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
 } as const;
@@ -53,21 +55,21 @@ describe("the query", () => {
   });
 
   test.each([
-    ["read", "w=1", "takes r, timeout"],
-    ["read", "durability=sync", "takes r, timeout"],
+    ["read", "w=1", "takes r, timeout, version"],
+    ["read", "durability=sync", "takes r, timeout, version"],
     ["put", "r=1", "takes w, timeout, durability, ttl"],
     ["put", "sloppy", "takes w, timeout, durability, ttl"],
     ["delete", "ttl=1", "takes w, timeout, durability"],
-    ["read", "R=1", "takes r, timeout"],
-    ["read", "%72=1", "takes r, timeout"],
-    ["read", "__proto__=1", "takes r, timeout"],
-    ["read", "r=1&", "takes r, timeout"],
-    ["read", "&r=1", "takes r, timeout"],
-    ["read", "?r=1", "takes r, timeout"],
-    ["read", "r=1;timeout=5", "takes r, timeout"],
+    ["read", "R=1", "takes r, timeout, version"],
+    ["read", "%72=1", "takes r, timeout, version"],
+    ["read", "__proto__=1", "takes r, timeout, version"],
+    ["read", "r=1&", "takes r, timeout, version"],
+    ["read", "&r=1", "takes r, timeout, version"],
+    ["read", "?r=1", "takes r, timeout, version"],
+    ["read", "r=1;timeout=5", "takes r, timeout, version"],
     ["read", "r=1,2", "r must be"],
-    ["read", "r==1", "takes r, timeout"],
-    ["read", "=1", "takes r, timeout"],
+    ["read", "r==1", "takes r, timeout, version"],
+    ["read", "=1", "takes r, timeout, version"],
   ] as const)("of a %s refuses '%s' and says what it takes", (kind, query, detail) => {
     const error = thrownBy(() => parseQuery(query, kind));
     expect(error).toMatchObject(REFUSED);
@@ -169,7 +171,7 @@ describe("KV headers", () => {
     ["read", "KV-Write-Id"],
     ["read", "KV-Attempt"],
     ["write", "KV-Session"],
-    ["write", "KV-Context"],
+    ["read", "KV-Context"],
     ["read", "kv-session"],
     ["write", "Kv-X"],
   ] as const)("on a %s, %s is refused by name, never ignored", (kind, name) => {
