@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { VALUE_BYTES_MAX } from "../core/bucket.ts";
 import { VERSION } from "../core/build.ts";
 import type { Address, Config } from "../core/config.ts";
 import { KvError } from "../core/errors.ts";
 import { firstClusterDocument } from "../core/layout/cluster-document.ts";
 import { payloadBytesMax } from "../core/messages/request.ts";
+import { MERGED_SIBLINGS_BYTES_MAX } from "../core/version/successor.ts";
 import type { NodeView } from "../ports/node-view.ts";
 import { StorageError, storageErrorKind } from "../ports/storage.ts";
 import type { Storage } from "../ports/storage.ts";
@@ -192,7 +192,7 @@ function openTransport(
       identity: { id: config.id, clusterId: config.clusterId, epoch, secret },
       address: config.peerListen,
       members,
-      payloadBytesMax: payloadBytesMax(VALUE_BYTES_MAX),
+      payloadBytesMax: payloadBytesMax(MERGED_SIBLINGS_BYTES_MAX),
     },
     { ...events, clock: systemClock, rng, telemetry },
   );

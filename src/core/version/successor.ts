@@ -12,8 +12,11 @@ import { supersede, survivors } from "./siblings.ts";
 import type { SiblingsRecord } from "./siblings-record.ts";
 import type { Version } from "./version.ts";
 
-/** Of several siblings together, so that what replicas merge of them still fits one message. */
-export const SIBLINGS_BYTES_MAX = 4 * 1024 * 1024;
+/** Of several siblings together, as far as the replica that mints one more knows of them. */
+const SIBLINGS_BYTES_MAX = 4 * 1024 * 1024;
+const REPLICAS_MOST = 7;
+/** What replicas that could not hear each other have minted, merged: it has to fit one message. */
+export const MERGED_SIBLINGS_BYTES_MAX = REPLICAS_MOST * SIBLINGS_BYTES_MAX;
 
 /** A new version of the key is stamped above all that is known of it, whoever knows it. */
 export function newestKnown(
