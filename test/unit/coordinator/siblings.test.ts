@@ -4,6 +4,7 @@ import { sleep } from "../../../src/ports/clock.ts";
 import type { ReadResult, WriteRequest } from "../../../src/ports/operations.ts";
 import {
   addressOf,
+  failureOf,
   LATENCY_MS,
   valueOf,
   VirtualCluster,
@@ -94,6 +95,42 @@ describe("a siblings bucket (N=3 R=W=2)", () => {
     expect(bytes.size).toBe(1);
   });
 
+  test("two writes through one node at a time: who holds the later has seen the earlier, even if its messages were lost", async () => {
+    const cluster = await open({ bucket: { blindWrites: "sibling" } });
+    const [n1, n2] = [cluster.node(1), cluster.node(2)];
+    let lost = 0;
+    cluster.fate = ({ leg }) =>
+      leg === "request" && cluster.requests.at(-1)?.kind === "write" && (lost += 1) <= 2
+        ? []
+        : [LATENCY_MS];
+    const first = failureOf(n1.put("k", "a", { timeoutMs: 300 }));
+    await cluster.run(n1.put("k", "b"));
+    expect((await cluster.run(first)).code).toBe("write-unknown");
+    expect(n2.siblings("k")?.siblings).toHaveLength(2);
+  });
+
+  test("a delete that only one replica took does not hide the value that was written without having seen it", async () => {
+    const cluster = await open();
+    const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    const { context } = await cluster.run(n2.put("k", "old"));
+    const seen = { context: contextOf({ context }) };
+    await cluster.time.advance(100);
+    cluster.fate = ({ leg, to }) =>
+      leg === "request" && cluster.requests.at(-1)?.kind === "write" && to !== n1.id
+        ? []
+        : [LATENCY_MS];
+    expect((await cluster.errorOf(n1.delete("k", { ...seen, timeoutMs: 300 }))).code).toBe(
+      "write-unknown",
+    );
+    n1.kill();
+    cluster.fate = () => [LATENCY_MS];
+    await cluster.run(n2.put("k", "new", seen));
+    await cluster.run(n1.start());
+    await cluster.connected();
+    await cluster.whole();
+    expect(valuesOf(await cluster.run(n3.get("k", { r: 3 })))).toEqual([null, "new"]);
+  });
+
   test("a context of another key is refused, and nothing is written", async () => {
     const cluster = await open();
     const { context } = await cluster.run(cluster.node(1).put("other", "v"));
@@ -112,6 +149,15 @@ describe("a siblings bucket (N=3 R=W=2)", () => {
     await cluster.run(cluster.node(2).put("k", "theirs", { context: contextOf(read) }));
     await cluster.run(n1.put("k", "mine again", { context: contextOf(mine) }));
     expect(valuesOf(await cluster.run(n1.get("k")))).toEqual(["mine again", "theirs"]);
+  });
+
+  test("the context of a write never covers an earlier version of its minter that its writer has not seen", async () => {
+    const cluster = await open({ bucket: { blindWrites: "sibling" } });
+    const n1 = cluster.node(1);
+    await cluster.run(n1.put("k", "theirs"));
+    const mine = await cluster.run(n1.put("k", "mine"));
+    await cluster.run(n1.put("k", "again", { context: contextOf(mine) }));
+    expect(valuesOf(await cluster.run(n1.get("k")))).toEqual(["again", "mine", "theirs"]);
   });
 
   test("a delete beside a value is a sibling; a key of deletes alone is absent, with a context that a new value supersedes", async () => {
