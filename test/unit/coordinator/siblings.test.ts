@@ -343,7 +343,8 @@ describe("a node that may have forgotten what it minted", () => {
     cluster.fate = () => [LATENCY_MS];
     expect(cluster.requests.some(({ kind }) => kind === "mint")).toBe(true);
     expect(n3.siblings("k")?.entries).toHaveLength(2);
-    await cluster.time.advance(10_000);
+    // The repair begins when every write that the node had acknowledged has ended.
+    await cluster.time.advance(40_000);
     await cluster.run(n1.put("k", "third"));
     expect(n3.siblings("k")?.entries).toHaveLength(3);
     expect(valuesOf(await cluster.run(n3.get("k")))).toEqual(["third"]);
