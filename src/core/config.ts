@@ -169,7 +169,7 @@ export const OPTIONS = {
     default: 30_000,
     parse: integer({ min: 1, max: 300_000 }),
     placeholder: "MS",
-    doc: "longest deadline that a request may ask for",
+    doc: "longest deadline that a request may ask for, the same on all nodes: what a node has lost is repaired only after so long",
   }),
   spareDelayMs: option<number>({
     default: 50,
