@@ -79,12 +79,18 @@ export class InProcessTransport implements Transport, Host {
     if (link.sweepTimer === undefined) this.#armSweep(to, link);
     const payload = encoded((writer) => request.encode(writer));
     const asked = { from: this.#self, to, leg: "request", payload, request: payload } as const;
-    network.carry(asked, this.#self, ({ handler }) =>
+    let arrivals = 0;
+    network.carry(asked, this.#self, ({ handler }) => {
+      arrivals += 1;
+      // A second copy is done like the first; but on a connection nobody hears a second answer, and
+      // none that overtakes the first.
+      const isFirst = arrivals === 1;
       handler(payload, (encode) => {
+        if (!isFirst) return;
         const answer = { from: to, to: this.#self, leg: "answer", request: payload } as const;
         this.#carryAnswer({ ...answer, payload: encoded(encode) }, correlation);
-      }),
-    );
+      });
+    });
   }
 
   peerState(peer: NodeId): PeerState {

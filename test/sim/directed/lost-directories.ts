@@ -99,4 +99,32 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       return stage.end();
     },
   },
+  {
+    name: "a damaged record is not repaired from one of two others",
+    catches: ["repair-from-one"],
+    play: async () => {
+      const stage = await Stage.open({ options: { ...SHORT, recordCacheBytes: 0 } });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(b, key, "1", { w: 3 }));
+      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
+      await cluster.run(stage.put(b, key, "2"));
+      toC.drop();
+      await stage.advance(100);
+      const rotten = Uint8Array.from(a.record(key)?.bytes ?? []);
+      rotten[20] = (rotten[20] ?? 0) ^ 1;
+      a.disk.rot(addressOf(key), rotten);
+      cluster.cut([b], [a, c]);
+      await cluster.run(stage.get(a, key, { r: 1, timeoutMs: 300 }));
+      await stage.advance(5_000);
+      const read = await cluster.run(stage.get(c, key));
+      stage.expect(read.outcome !== "ok", "C alone does not know what A had acknowledged.");
+      cluster.heal([b], [a, c]);
+      await cluster.connected();
+      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "2", "B knows it.");
+      await stage.advance(10_000);
+      return stage.end();
+    },
+  },
 ];

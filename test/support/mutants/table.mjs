@@ -541,7 +541,7 @@ export const MUTANTS = new Map([
     "repair-from-one",
     {
       breaks: "a damaged record is replaced by what one other replica holds, be it older (I2, I3)",
-      seeds: 300,
+      seeds: 0,
       checkers: ["durability", "regular", "monotonic-reads", "write-order"],
       edits: [
         {
