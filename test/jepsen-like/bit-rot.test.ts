@@ -83,6 +83,11 @@ async function letRot({ keys: count, signal, rot, writeOn = false, mutant }: Rot
     const status = await client.cluster(n3.url).catch(() => undefined);
     return status?.state === "ready" ? true : undefined;
   });
+  // What was found damaged last is repaired only when the writes of that time have ended.
+  await waitFor("n3 to have no quarantined record", async () => {
+    const metrics = await (await fetch(`${n3.url}/metrics`)).text();
+    return /^kv_quarantined_records(\{.*\})? 0$/mu.test(metrics) || undefined;
+  });
   await supervisor[Symbol.asyncDispose]();
   await Promise.all([n1, n2, n3].map((node) => node.stop()));
   const whole = await storedRecords(join(folder, n1.id, "db"));
