@@ -10,8 +10,9 @@ import { LineReader } from "./line-reader.ts";
  *     {"type":"replica","node":"n1"}
  *     {"type":"record","node":"n1","key":"k1","version":"a7","stamp":77,"tombstone":false,"digest":"9f3c"}
  *
- * What is undefined, or not `expired`, is left out. A field that this format does not know is an error, not a comment: a
- * misspelt `stamp` would otherwise leave promises unchecked. Blank lines are allowed.
+ * What is undefined, or not `expired`, is left out. A field that this format does not know is an
+ * error, not a comment: a misspelt `stamp` would otherwise leave promises unchecked. Blank lines are
+ * allowed.
  */
 export const HISTORY_FORMAT = 1;
 

@@ -12,6 +12,8 @@ import type { ClusterDocument } from "../core/layout/cluster-document.ts";
 import { partitionOfRecordKey, recordKey } from "../core/record-key.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import { mergeModel } from "../core/version/merge.ts";
+import { viewOf } from "../core/version/view.ts";
+import { writeIdentity } from "../core/version/write-identity.ts";
 import type {
   Operations,
   QuorumChoice,
@@ -20,8 +22,6 @@ import type {
   WriteRequest,
   WriteResult,
 } from "../ports/operations.ts";
-import { viewOf } from "../core/version/view.ts";
-import { writeIdentity } from "../core/version/write-identity.ts";
 import type { Rng } from "../ports/rng.ts";
 import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";

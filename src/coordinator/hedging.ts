@@ -1,4 +1,4 @@
-import { RecentTimes } from "../core/membership/recent-times.ts";
+import { RecentTimes } from "../core/recent-times.ts";
 
 export interface HedgingOptions {
   /** The longest wait, and the one before enough answers were timed. */

@@ -180,14 +180,18 @@ export class Round<T> {
     this.#askEnough();
   }
 
-  /** Of reads, which learning is as well, and of mints, which have a delay of their own; writes wait for disks. The own replica says nothing. */
+  /**
+   * Of reads, which learning is as well, and of mints, which have a delay of their own; writes wait
+   * for disks. The own replica says nothing.
+   */
   #time(node: NodeId): void {
     const { name } = this.#plan;
     const { clock, hedging, replicas } = this.#modules;
     const askedAt = this.#waiting.get(node);
     if (askedAt === undefined || node === replicas.self) return;
-    if (name === "read" || name === "learn" || name === "mint")
+    if (name === "read" || name === "learn" || name === "mint") {
       hedging.answered(clock.now() - askedAt);
+    }
   }
 
   #countHedges(): void {

@@ -4,6 +4,11 @@ export interface StorageWrite {
   readonly value: Uint8Array | undefined;
 }
 
+/** Of their keys and values together. */
+export function bytesOf(writes: readonly StorageWrite[]): number {
+  return writes.reduce((sum, { key, value }) => sum + key.length + (value?.byteLength ?? 0), 0);
+}
+
 export interface BatchOptions {
   /** True: not before the batch, and all batches before it in the same log, are on the disk. */
   readonly sync: boolean;

@@ -1,6 +1,6 @@
 import { copyBytes } from "../core/bytes.ts";
 import { KvError } from "../core/errors.ts";
-import { StorageError } from "../ports/storage.ts";
+import { bytesOf, StorageError } from "../ports/storage.ts";
 import type {
   BatchOptions,
   ScanBounds,
@@ -297,10 +297,6 @@ function closed(): StorageError {
 
 function injected(fault: Fault | undefined, detail: string): StorageError {
   return new StorageError(fault?.kind ?? "io", `injected: ${detail}`);
-}
-
-function bytesOf(writes: readonly StorageWrite[]): number {
-  return writes.reduce((sum, { key, value }) => sum + key.length + (value?.byteLength ?? 0), 0);
 }
 
 function never<T>(): Promise<T> {

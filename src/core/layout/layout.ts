@@ -48,6 +48,11 @@ export class Layout {
     this.epoch = { number, hash: hash32(utf8(identity.join("\n"))) };
   }
 
+  /** All members but this one. */
+  others(node: NodeId): readonly NodeId[] {
+    return this.members.map(({ id }) => id).filter((id) => id !== node);
+  }
+
   /** The N replicas of a partition, in order (Dynamo, section 4.3). */
   preferenceList(partition: number, n: number): readonly NodeId[] {
     assert(n >= 1 && n <= this.members.length, `1 <= N <= members, got N=${n}`);

@@ -1,4 +1,4 @@
-import { RecentTimes } from "./recent-times.ts";
+import { RecentTimes } from "../recent-times.ts";
 
 /**
  * `silent`: the peer owes answers and has given none for longer than its past explains. `late`: it

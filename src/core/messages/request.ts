@@ -3,6 +3,7 @@ import { copyBytes } from "../bytes.ts";
 import { ByteReader, DecodeError } from "../codec.ts";
 import type { ByteWriter } from "../codec.ts";
 import { KEY_BYTES_MAX } from "../ids.ts";
+import type { ClusterDocument } from "../layout/cluster-document.ts";
 import type { Epoch } from "../layout/layout.ts";
 import { parseRecordKey } from "../record-key.ts";
 import type { RecordKey } from "../record-key.ts";
@@ -44,6 +45,10 @@ export interface Envelope {
   readonly documentVersion: number;
   /** Milliseconds left of the operation's deadline when the request was sent. */
   readonly remainingMs: number;
+}
+
+export function envelopeOf({ layout, version }: ClusterDocument, remainingMs: number): Envelope {
+  return { epoch: layout.epoch, documentVersion: version, remainingMs };
 }
 
 export const PROTOCOL_VERSION = 2;

@@ -1,13 +1,24 @@
 import { EMPTY_BYTES, latin1Text } from "../bytes.ts";
+import { ACTOR_BYTES } from "../causal/causal-context.ts";
 import { ByteReader, ByteWriter, DecodeError } from "../codec.ts";
 import { crc32 } from "../hash.ts";
 import type { Stamp } from "../hlc.ts";
-import type { ActorId, WriteId } from "../ids.ts";
+import type { ActorId } from "../ids.ts";
 import type { RecordKey } from "../record-key.ts";
 import { RECENT_ENTRY_BYTES, RECENT_MAX } from "./recent.ts";
 import type { Recent } from "./recent.ts";
 import { decodeSiblings, FORMAT, MODE_SIBLINGS, siblingsDigest } from "./siblings-record.ts";
 import type { SiblingsRecord } from "./siblings-record.ts";
+import {
+  fieldsBytes,
+  FLAG_TOMBSTONE,
+  FLAGS_KNOWN,
+  FLAGS_WITHOUT_EXPIRY,
+  flagsOf,
+  readFields,
+  skipFields,
+  writeFields,
+} from "./version-fields.ts";
 import type { Version } from "./version.ts";
 
 /** What a replica stores for a key; its bucket's mode says which of them. */
@@ -75,15 +86,8 @@ export const NO_RECORD = "" as Digest;
 
 const FORMAT_WITHOUT_RECENT = 1;
 const MODE_LWW = 1;
-const ACTOR_BYTES = 12;
 const CHECKSUM_BYTES = 4;
 const FLAGS_OFFSET = 2;
-const FLAG_TOMBSTONE = 1;
-const FLAG_CONTENT_TYPE = 2;
-const FLAG_CONTENT_ENCODING = 4;
-const FLAG_EXPIRY = 8;
-const FLAGS_OF_FORMAT_1 = FLAG_TOMBSTONE | FLAG_CONTENT_TYPE | FLAG_CONTENT_ENCODING;
-const FLAGS_KNOWN = FLAGS_OF_FORMAT_1 | FLAG_EXPIRY;
 /** Flags, stamp and actor. */
 const IDENTITY_END = FLAGS_OFFSET + 1 + 8 + ACTOR_BYTES;
 const FIXED_BYTES = IDENTITY_END + 1 + CHECKSUM_BYTES;
@@ -93,30 +97,16 @@ export const RECORD_OVERHEAD_BYTES_MAX =
   FIXED_BYTES + 3 * 256 + 8 + RECENT_MAX * RECENT_ENTRY_BYTES;
 
 export function encodeRecord(key: RecordKey, version: Version, recent: Recent): LwwRecord {
-  const { content, expiresAt } = version;
+  const { content } = version;
   const writer = new ByteWriter(
-    FIXED_BYTES +
-      (expiresAt === undefined ? 0 : 8) +
-      (1 + version.writeId.length) +
-      (1 + (content?.contentType?.length ?? 0)) +
-      (1 + (content?.contentEncoding?.length ?? 0)) +
-      recent.byteLength +
-      (content?.value.byteLength ?? 0),
+    FIXED_BYTES + fieldsBytes(version) + recent.byteLength + (content?.value.byteLength ?? 0),
   );
   writer.u8(FORMAT);
   writer.u8(MODE_LWW);
-  writer.u8(
-    (content === undefined ? FLAG_TOMBSTONE : 0) |
-      (content?.contentType === undefined ? 0 : FLAG_CONTENT_TYPE) |
-      (content?.contentEncoding === undefined ? 0 : FLAG_CONTENT_ENCODING) |
-      (expiresAt === undefined ? 0 : FLAG_EXPIRY),
-  );
+  writer.u8(flagsOf(version));
   writer.u64(version.stamp);
   writer.hex(version.actor);
-  if (expiresAt !== undefined) writer.u64(expiresAt);
-  writer.shortText(version.writeId);
-  if (content?.contentType !== undefined) writer.shortText(content.contentType);
-  if (content?.contentEncoding !== undefined) writer.shortText(content.contentEncoding);
+  writeFields(writer, version);
   const recentAt = writer.length;
   writer.u8(recent.byteLength / RECENT_ENTRY_BYTES);
   writer.bytes(recent);
@@ -174,17 +164,14 @@ function decodeChecked(key: RecordKey, bytes: Uint8Array): KvRecord | DamagedRec
   const mode = reader.u8();
   if (format === FORMAT && mode === MODE_SIBLINGS) return decodeSiblings(bytes, reader);
   const flags = reader.u8();
-  const flagsKnown = format === FORMAT_WITHOUT_RECENT ? FLAGS_OF_FORMAT_1 : FLAGS_KNOWN;
+  const flagsKnown = format === FORMAT_WITHOUT_RECENT ? FLAGS_WITHOUT_EXPIRY : FLAGS_KNOWN;
   const formatKnown = format === FORMAT || format === FORMAT_WITHOUT_RECENT;
   if (!formatKnown || mode !== MODE_LWW || (flags & ~flagsKnown) !== 0) {
     return { kind: "damaged", reason: "format" };
   }
   const stamp = reader.u64() as Stamp;
   reader.skip(ACTOR_BYTES);
-  if (flags & FLAG_EXPIRY) reader.u64();
-  reader.skip(reader.u8());
-  if (flags & FLAG_CONTENT_TYPE) reader.skip(reader.u8());
-  if (flags & FLAG_CONTENT_ENCODING) reader.skip(reader.u8());
+  skipFields(reader, flags);
   const recentAt = format === FORMAT_WITHOUT_RECENT ? 0 : reader.at;
   if (recentAt > 0) reader.skip(reader.u8() * RECENT_ENTRY_BYTES);
   if (flags & FLAG_TOMBSTONE) reader.finish();
@@ -197,10 +184,7 @@ function decodeVersion(bytes: Uint8Array): Version {
   const flags = reader.u8();
   const stamp = reader.u64() as Stamp;
   const actor = reader.hex(ACTOR_BYTES) as ActorId;
-  const expiresAt = flags & FLAG_EXPIRY ? reader.u64() : undefined;
-  const writeId = reader.shortText() as WriteId;
-  const contentType = flags & FLAG_CONTENT_TYPE ? reader.shortText() : undefined;
-  const contentEncoding = flags & FLAG_CONTENT_ENCODING ? reader.shortText() : undefined;
+  const { expiresAt, writeId, contentType, contentEncoding } = readFields(reader, flags);
   if (bytes[0] !== FORMAT_WITHOUT_RECENT) reader.skip(reader.u8() * RECENT_ENTRY_BYTES);
   const content =
     flags & FLAG_TOMBSTONE ? undefined : { value: reader.rest(), contentType, contentEncoding };

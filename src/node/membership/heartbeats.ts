@@ -3,7 +3,7 @@ import type { NodeId } from "../../core/ids.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import { decodeHeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import type { Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
-import { encodeRequest } from "../../core/messages/request.ts";
+import { encodeRequest, envelopeOf } from "../../core/messages/request.ts";
 import type { Clock, Timer } from "../../ports/clock.ts";
 import type { Rng } from "../../ports/rng.ts";
 import type { Reply } from "../../ports/transport.ts";
@@ -60,9 +60,7 @@ export class Heartbeats {
     transport.probe(peer, {
       deadline: sentAt + ANSWER_MS_MAX,
       encode: (writer) => {
-        const { layout, version } = document();
-        const { epoch } = layout;
-        const envelope = { epoch, documentVersion: version, remainingMs: ANSWER_MS_MAX };
+        const envelope = envelopeOf(document(), ANSWER_MS_MAX);
         const heartbeat = heartbeatTo(peer);
         encodeRequest(writer, envelope, { kind: "heartbeat", heartbeat });
       },

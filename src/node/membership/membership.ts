@@ -62,12 +62,8 @@ export class Membership {
   constructor(options: MembershipOptions, modules: MembershipModules) {
     this.#options = options;
     this.#modules = modules;
-    this.#members = new Map(
-      modules
-        .document()
-        .layout.members.filter(({ id }) => id !== options.id)
-        .map(({ id }) => [id, new Member(options)]),
-    );
+    const peers = modules.document().layout.others(options.id);
+    this.#members = new Map(peers.map((peer) => [peer, new Member(options)]));
     this.clockGuard = new ClockGuard(options, { ...modules, members: this.#members });
   }
 

@@ -11,7 +11,7 @@ import {
 } from "../../core/messages/answer.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
 import type { MintAnswer, MintRequest } from "../../core/messages/mint.ts";
-import { encodeRequest } from "../../core/messages/request.ts";
+import { encodeRequest, envelopeOf } from "../../core/messages/request.ts";
 import type { ReplicaRequest } from "../../core/messages/request.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import type { WriteIdHash } from "../../core/version/write-identity.ts";
@@ -98,8 +98,7 @@ export class RemoteReplica implements PeerHandler {
     const { clock, transport, document } = this.#modules;
     const remainingMs = deadline - clock.now();
     if (remainingMs <= 0) return onAnswer({ kind: "refused", reason: "expired" });
-    const { layout, version } = document();
-    const envelope = { epoch: layout.epoch, documentVersion: version, remainingMs };
+    const envelope = envelopeOf(document(), remainingMs);
     transport.send(this.#node, {
       deadline,
       encode: (writer) => encodeRequest(writer, envelope, request),

@@ -4,7 +4,7 @@ import type { RecordKey } from "../../core/record-key.ts";
 import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { ReplicaWrite } from "../../ports/peer-handler.ts";
-import { StorageError, storageErrorKind } from "../../ports/storage.ts";
+import { bytesOf, StorageError, storageErrorKind } from "../../ports/storage.ts";
 import type { Storage, StorageWrite } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import { KeyCommit } from "./key-commit.ts";
@@ -272,8 +272,4 @@ export class CommitQueue {
     for (const { onDone } of waitingPuts) onDone(error);
     if (!isFull) this.#modules.onStorageError(error);
   }
-}
-
-function bytesOf(writes: readonly StorageWrite[]): number {
-  return writes.reduce((sum, { key, value }) => sum + key.length + (value?.byteLength ?? 0), 0);
 }

@@ -67,8 +67,7 @@ export class Resync {
   }
 
   static async open(options: ResyncOptions, modules: ResyncModules): Promise<Resync> {
-    const { members } = modules.document().layout;
-    const peers = members.map(({ id }) => id).filter((id) => id !== options.id);
+    const peers = modules.document().layout.others(options.id);
     const memory = await PeerMemory.open(peers, modules);
     const wholeness = await Wholeness.open(options, modules);
     return new Resync(options, modules, { memory, wholeness });

@@ -2,7 +2,7 @@ import type { Answer } from "../../core/answer.ts";
 import type { NodeId } from "../../core/ids.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import { decodeScanAnswer } from "../../core/messages/answer.ts";
-import { encodeRequest } from "../../core/messages/request.ts";
+import { encodeRequest, envelopeOf } from "../../core/messages/request.ts";
 import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
 import type { Transport } from "../../ports/transport.ts";
@@ -24,9 +24,7 @@ export class ScanClient {
 
   scan(peer: NodeId, scan: ScanRequest, deadline: Instant): Promise<Answer<ScanPage>> {
     const { clock, document, transport } = this.#modules;
-    const { layout, version } = document();
-    const remainingMs = deadline - clock.now();
-    const envelope = { epoch: layout.epoch, documentVersion: version, remainingMs };
+    const envelope = envelopeOf(document(), deadline - clock.now());
     return new Promise((resolve) => {
       transport.send(peer, {
         deadline,

@@ -1,5 +1,4 @@
 import type { Answer } from "../../core/answer.ts";
-
 import { scanEntryBytes } from "../../core/messages/scan.ts";
 import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
 import { parseRecordKey, recordKeyPrefix } from "../../core/record-key.ts";

@@ -228,8 +228,7 @@ export class Wholeness {
   }
 
   #peers(): readonly NodeId[] {
-    const { members } = this.#modules.document().layout;
-    return members.map(({ id }) => id).filter((id) => id !== this.#options.id);
+    return this.#modules.document().layout.others(this.#options.id);
   }
 }
 

@@ -12,9 +12,7 @@ export const CLOCKS: readonly Schedule[] = [
     catches: ["expiry-by-local-clock"],
     play: async () => {
       const stage = await Stage.open({ wallOffsetsMs: [-10_000, 0, 0] });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, key } = stage;
       await cluster.run(stage.put(b, key, "for a second", { ttlSeconds: 1, w: 3 }));
       const early = await cluster.run(stage.get(a, key));
       stage.expect(!early.expired && valueIn(early) !== undefined, "It is there at first.");
@@ -31,9 +29,7 @@ export const CLOCKS: readonly Schedule[] = [
       const stage = await Stage.open({
         options: { clockOffsetMaxMs: 500, heartbeatEveryMs: HEARTBEAT_MS },
       });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, key } = stage;
       await stage.advance(MEASURED_MS);
       a.clock.wallOffsetMs = 400;
       const near = await cluster.run(stage.put(a, key, "by a clock that is nearly right"));

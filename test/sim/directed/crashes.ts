@@ -9,14 +9,8 @@ export const CRASHES: readonly Schedule[] = [
     catches: ["actor-not-renewed", "lease-forgotten"],
     play: async () => {
       const stage = await Stage.open({ nodes: 4 });
-      const { cluster } = stage;
-      const [a, b, c, x] = [1, 2, 3, 4].map((number) => cluster.node(number)) as [
-        (typeof cluster.nodes)[number],
-        (typeof cluster.nodes)[number],
-        (typeof cluster.nodes)[number],
-        (typeof cluster.nodes)[number],
-      ];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
+      const x = cluster.node(4);
       const toOthers = stage.hold({ kind: "write", leg: "request", to: [b.id, c.id] });
       const first = await cluster.run(stage.put(x, key, "first", { timeoutMs: 300 }));
       stage.expect(first.outcome === "unknown", "A alone has it.");
@@ -49,9 +43,7 @@ export const CRASHES: readonly Schedule[] = [
     catches: ["storage-error-as-refusal"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "1"));
       await stage.advance(100);
       for (const { disk } of cluster.nodes) disk.fail("batch", { applied: true });
@@ -79,9 +71,7 @@ export const CRASHES: readonly Schedule[] = [
     catches: ["full-disk-not-reopened"],
     play: async () => {
       const stage = await Stage.open({ options: { diskFreeBytesMin: 1_048_576 } });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "1"));
       for (const { disk } of [b, c]) disk.capacityBytes -= disk.freeBytes - 10;
       const told = await cluster.run(stage.put(a, key, "2", { timeoutMs: 500 }));

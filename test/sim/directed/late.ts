@@ -8,9 +8,7 @@ export const LATE: readonly Schedule[] = [
     catches: ["replica-keeps-the-older", "replica-takes-what-comes"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       const late = stage.hold({ kind: "write", leg: "request", from: a.id, to: [b.id, c.id] });
       const older = stage.put(a, key, "older", { timeoutMs: 5_000 });
       await stage.until(() => late.count === 2, "The write is under way to B and C.");
@@ -28,9 +26,7 @@ export const LATE: readonly Schedule[] = [
     catches: ["deadline-ignored"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "before"));
       await stage.advance(100);
       const learned = stage.hold({ kind: "learn", leg: "answer", to: a.id });
@@ -56,9 +52,7 @@ export const LATE: readonly Schedule[] = [
     catches: ["deadline-ignored"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       const other = `${key} of another batch`;
       await cluster.run(stage.put(a, key, "before"));
       await stage.advance(1_000);

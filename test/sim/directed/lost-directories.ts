@@ -1,6 +1,5 @@
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
 import type { Schedule } from "./schedule.ts";
-import { addressOf } from "../../support/virtual-cluster.ts";
 import { Stage, valueIn } from "./stage.ts";
 
 /** What was lost is copied after the longest request has ended. */
@@ -13,9 +12,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["resynchronising-node-answers"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
       await cluster.run(stage.put(b, key, "2"));
@@ -41,9 +38,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["rolled-back-directory-believed"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const older = a.disk.copy();
       const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
@@ -69,9 +64,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["repair-before-writes-ended"],
     play: async () => {
       const stage = await Stage.open({ options: { recordCacheBytes: 0 } });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
       b.disk.pause = (work) =>
@@ -81,9 +74,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       const writing = stage.put(b, key, "2");
       await stage.until(() => a.record(key)?.version.writeId === "2", "A has 2 and says so.");
       await stage.advance(10);
-      const rotten = Uint8Array.from(a.record(key)?.bytes ?? []);
-      rotten[20] = (rotten[20] ?? 0) ^ 1;
-      a.disk.rot(addressOf(key), rotten);
+      a.rot(key);
       await cluster.run(stage.get(c, key, { r: 3, timeoutMs: 300 }));
       const told = await cluster.run(writing);
       stage.expect(told.outcome === "ok", "A had acknowledged it, and now B has.");
@@ -104,17 +95,13 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["repair-from-one"],
     play: async () => {
       const stage = await Stage.open({ options: { ...SHORT, recordCacheBytes: 0 } });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
       await cluster.run(stage.put(b, key, "2"));
       toC.drop();
       await stage.advance(100);
-      const rotten = Uint8Array.from(a.record(key)?.bytes ?? []);
-      rotten[20] = (rotten[20] ?? 0) ^ 1;
-      a.disk.rot(addressOf(key), rotten);
+      a.rot(key);
       cluster.cut([b], [a, c]);
       await cluster.run(stage.get(a, key, { r: 1, timeoutMs: 300 }));
       await stage.advance(5_000);

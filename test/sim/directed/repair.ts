@@ -14,9 +14,7 @@ export const REPAIR: readonly Schedule[] = [
     ],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, c, key } = stage;
       await cluster.run(stage.put(a, key, "1"));
       await stage.advance(100);
       const writes = stage.hold({ kind: "write", leg: "request", from: a.id });
@@ -45,9 +43,7 @@ export const REPAIR: readonly Schedule[] = [
     ],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "1"));
       await stage.advance(100);
       const writes = stage.hold({ kind: "write", leg: "request", from: a.id });
@@ -75,9 +71,7 @@ export const REPAIR: readonly Schedule[] = [
     catches: ["digest-takes-tombstones-for-absence"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, c, key } = stage;
       const ofC = stage.hold({ kind: "write", leg: "request", from: c.id });
       await cluster.run(stage.put(c, key, "older", { timeoutMs: 200 }));
       ofC.drop();

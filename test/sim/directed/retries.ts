@@ -10,9 +10,7 @@ export const RETRIES: readonly Schedule[] = [
     catches: ["replica-takes-what-comes"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "before"));
       await stage.advance(100);
       const writeId = writeIdOf("tried-twice");
@@ -37,9 +35,7 @@ export const RETRIES: readonly Schedule[] = [
     catches: ["write-id-ignored", "superseded-writes-forgotten"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       const first = await cluster.run(stage.put(a, key, "first"));
       await cluster.run(stage.put(b, key, "second"));
       const again = await cluster.run(stage.put(c, key, "first", { attempt: 2 }));
@@ -58,9 +54,7 @@ export const RETRIES: readonly Schedule[] = [
     catches: ["known-write-not-replicated"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "before"));
       await stage.advance(100);
       const writes = stage.hold({ kind: "write", leg: "request", from: a.id });
@@ -85,9 +79,7 @@ export const RETRIES: readonly Schedule[] = [
     catches: ["other-content-acknowledged"],
     play: async () => {
       const stage = await Stage.open();
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(a, key, "first"));
       const writeId = writeIdOf("first");
       const other = await cluster.run(stage.put(b, key, "other content", { writeId }));

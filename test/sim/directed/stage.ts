@@ -7,7 +7,8 @@ import { KvError } from "../../../src/core/errors.ts";
 import type { Version } from "../../../src/core/version/version.ts";
 import type { ReadRequest, WriteRequest } from "../../../src/ports/operations.ts";
 import { LATENCY_MS, VirtualCluster, writeIdOf } from "../../support/virtual-cluster.ts";
-import type { VirtualClusterOptions, VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualClusterOptions } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 import { identityOf } from "../attempt.ts";
 import { Hold } from "./hold.ts";
 import type { Which } from "./hold.ts";
@@ -33,6 +34,11 @@ export interface Told {
  */
 export class Stage {
   readonly cluster: VirtualCluster;
+  /** The replicas of `key`, in this order; in a cluster of three all nodes. */
+  readonly a: VirtualNode;
+  readonly b: VirtualNode;
+  readonly c: VirtualNode;
+  readonly key: string;
   readonly #operations: Operation[] = [];
   readonly #keys = new Set<string>();
   readonly #holds: Hold[] = [];
@@ -40,6 +46,8 @@ export class Stage {
 
   private constructor(cluster: VirtualCluster) {
     this.cluster = cluster;
+    [this.a, this.b, this.c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    this.key = cluster.keyOf(this.a, this.b, this.c);
     cluster.fate = (message) => {
       for (const hold of this.#holds) {
         const fate = hold.fateOf(message);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LATENCY_MS, valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 function kinds(cluster: VirtualCluster): readonly string[] {
   return cluster.requests.map(({ to, kind }) => `${kind} ${to}`).toSorted();

@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES } from "../../../src/core/bytes.ts";
 import type { Message } from "../../../src/testing/in-process-network.ts";
 import {
-  addressOf,
   failureOf,
   LATENCY_MS,
   valueOf,
   VirtualCluster,
   writeIdOf,
 } from "../../support/virtual-cluster.ts";
+import { addressOf } from "../../support/virtual-node.ts";
 
 const SPARE_DELAY_MS = 50;
 const TIMEOUT_MS = 400;

@@ -4,7 +4,7 @@ import { parseWriteId } from "../../../src/core/ids.ts";
 import { sleep } from "../../../src/ports/clock.ts";
 import { SeededRng } from "../../../src/testing/seeded-rng.ts";
 import { LATENCY_MS, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 const SEEDS = 40;
 /** Far more than it takes: virtual time does not wait, but a busy machine may. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { failureOf, LATENCY_MS, valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualClusterOptions, VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualClusterOptions } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 const TIMEOUT_MS = 400;
 

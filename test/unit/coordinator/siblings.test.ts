@@ -3,14 +3,14 @@ import { EMPTY_BYTES as NONE, utf8Text } from "../../../src/core/bytes.ts";
 import { sleep } from "../../../src/ports/clock.ts";
 import type { ReadResult, WriteRequest } from "../../../src/ports/operations.ts";
 import {
-  addressOf,
   failureOf,
   LATENCY_MS,
   valueOf,
   VirtualCluster,
   writeIdOf,
 } from "../../support/virtual-cluster.ts";
-import type { VirtualClusterOptions, VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualClusterOptions } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 function open(opts: VirtualClusterOptions = {}): Promise<VirtualCluster> {
   return VirtualCluster.open({ ...opts, bucket: { mode: "siblings", ...opts.bucket } });
@@ -333,9 +333,7 @@ describe("a node that may have forgotten what it minted", () => {
     const [n1, n3] = [cluster.node(1), cluster.node(3)];
     await cluster.run(n1.put("k", "first"));
     await cluster.time.advance(100);
-    const rotten = Uint8Array.from(n1.disk.get(addressOf("k")) ?? NONE);
-    rotten[20] = (rotten[20] ?? 0) ^ 1;
-    n1.disk.rot(addressOf("k"), rotten);
+    n1.rot("k");
     cluster.requests.length = 0;
     cluster.fate = ({ from }) =>
       cluster.requests.at(-1)?.kind === "read" && from === n1.id ? [] : [LATENCY_MS];

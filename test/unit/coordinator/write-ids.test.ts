@@ -3,7 +3,7 @@ import { utf8 } from "../../../src/core/bytes.ts";
 import { findRecent } from "../../../src/core/version/recent.ts";
 import { writeIdentity } from "../../../src/core/version/write-identity.ts";
 import { LATENCY_MS, valueOf, VirtualCluster, writeIdOf } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 const writeId = writeIdOf("write-1");
 

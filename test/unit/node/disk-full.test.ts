@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 const MiB = 1024 * 1024;
 const OPTIONS = { diskFreeBytesMin: MiB, recordCacheBytes: 0 };

@@ -1,19 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { OPTIONS } from "../../../src/core/config.ts";
-import { EMPTY_BYTES, equalBytes } from "../../../src/core/bytes.ts";
-import { addressOf, valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import { equalBytes } from "../../../src/core/bytes.ts";
+import { valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
+import { addressOf } from "../../support/virtual-node.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 /** What a replica has lost is repaired only after every write that it acknowledged has ended. */
 const SETTLED_MS = OPTIONS.requestTimeoutMaxMs.default ?? 0;
 const NO_CACHE = { recordCacheBytes: 0 };
-
-/** Flips one bit of what the node stores. */
-function rot({ disk }: VirtualNode, key: string): void {
-  const rotten = Uint8Array.from(disk.get(addressOf(key)) ?? EMPTY_BYTES);
-  rotten[20] = (rotten[20] ?? 0) ^ 1;
-  disk.rot(addressOf(key), rotten);
-}
 
 function isWhole(cluster: VirtualCluster, key: string): boolean {
   const [first, ...others] = cluster.nodes.map(({ disk }) => disk.get(addressOf(key)));
@@ -29,7 +23,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     const keys = Array.from({ length: 30 }, (_, i) => `key-${i}`);
     for (const key of keys) await cluster.run(cluster.node(1).put(key, key));
     await cluster.time.advance(100);
-    for (const key of keys) rot(cluster.node(2), key);
+    for (const key of keys) cluster.node(2).rot(key);
     for (const key of keys) {
       for (const node of cluster.nodes) {
         expect(valueOf(await cluster.run(node.get(key)))).toBe(key);
@@ -60,7 +54,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     await cluster.time.advance(100);
     cluster.cut([n3], [n1, n2]);
     await cluster.run(n1.put("k", "new"));
-    rot(n2, "k");
+    n2.rot("k");
     cluster.cut([n1], [n2]);
     cluster.heal([n3], [n2]);
     await cluster.time.advance(SETTLED_MS + 2_000);
@@ -80,7 +74,7 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
     await cluster.run(n1.put("k", "old"));
     await cluster.time.advance(100);
-    rot(n2, "k");
+    n2.rot("k");
     cluster.cut([n3], [n2]);
     expect((await cluster.run(n1.put("k", "new", { w: 3 }))).quorum.acked).toBe(3);
     expect(quarantined(n2)).toBe(1);
@@ -119,12 +113,12 @@ describe("a rotten record (N=3 R=2 W=2)", () => {
     const keys = Array.from({ length: 20 }, (_, i) => `key-${i}`);
     for (const key of keys) await cluster.run(n1.put(key, key));
     await cluster.time.advance(100);
-    for (const key of keys) rot(n2, key);
+    for (const key of keys) n2.rot(key);
     for (const key of keys) await cluster.errorOf(n1.get(key, { r: 3 }));
     await cluster.time.advance(SETTLED_MS + 5_000);
     expect(quarantined(n2)).toBe(0);
     cluster.cut([n2], [n1, n3]);
-    for (const key of keys) rot(n2, key);
+    for (const key of keys) n2.rot(key);
     for (const key of keys) await cluster.errorOf(n2.get(key));
     await cluster.time.advance(600_000);
     const attempts = n2.telemetry.count("recordRepairs", "unproven") / keys.length;
@@ -142,7 +136,7 @@ describe("a rotten record that nothing can prove", () => {
     const n1 = cluster.node(1);
     await cluster.run(n1.put("k", "v"));
     await cluster.time.advance(100);
-    rot(n1, "k");
+    n1.rot("k");
     expect(await cluster.errorOf(n1.get("k"))).toMatchObject({ code: "read-unavailable" });
     await cluster.time.advance(300_000);
     expect(await cluster.errorOf(n1.get("k"))).toMatchObject({ code: "read-unavailable" });
@@ -154,7 +148,7 @@ describe("a rotten record that nothing can prove", () => {
     const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
     await cluster.run(n1.put("k", "v"));
     cluster.cut([n3], [n1, n2]);
-    rot(n2, "k");
+    n2.rot("k");
     expect(valueOf(await cluster.run(n2.get("k")))).toBe("v");
     await cluster.time.advance(SETTLED_MS + 1_000);
     expect(quarantined(n2)).toBe(0);

@@ -4,7 +4,7 @@ import { parseRecordKey } from "../../../src/core/record-key.ts";
 import { rescue } from "../../../src/node/resync/rescue.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
 import { valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
-import type { VirtualNode } from "../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../support/virtual-node.ts";
 
 const KEYS = Array.from({ length: 60 }, (_, i) => `key-${i}`);
 

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { hex, utf8 } from "../../../core/bytes.ts";
+import { equalMacs, hmac } from "../../../core/hash.ts";
 import type { ClusterId, NodeId } from "../../../core/ids.ts";
 import type { Epoch } from "../../../core/layout/layout.ts";
 import { PROTOCOL_VERSION } from "../../../core/messages/request.ts";
@@ -81,12 +82,9 @@ export function proofOf(
     "kv-peer-epoch",
     "kv-peer-nonce",
   ].map((name) => String(opts.headers[name]));
-  return createHmac("sha256", opts.secret ?? "")
-    .update([side, opts.challenge, ...said].join("\n"))
-    .digest("hex");
+  return hex(hmac(opts.secret ?? "", [utf8([side, opts.challenge, ...said].join("\n"))]));
 }
 
 export function sameProof(a: string, b: unknown): boolean {
-  if (typeof b !== "string" || a.length !== b.length) return false;
-  return timingSafeEqual(Buffer.from(a), Buffer.from(b));
+  return typeof b === "string" && equalMacs(utf8(a), utf8(b));
 }

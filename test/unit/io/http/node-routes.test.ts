@@ -1,16 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { parsePeers } from "../../../../src/core/config.ts";
-import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
-import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
-import type { SystemTelemetry } from "../../../../src/node/io/telemetry.ts";
+import type { HttpApi } from "../../../../src/node/io/http/http-api.ts";
 import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
-import type { Operations } from "../../../../src/ports/operations.ts";
-import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
+import { fetchFrom, openApi } from "./api.ts";
 
-const NOBODY: Operations = {
-  read: () => Promise.reject(new Error("nobody reads")),
-  write: () => Promise.reject(new Error("nobody writes")),
-};
 const MEMBERS = new Map<string, MemberView>([
   ["n1", { state: { kind: "self" }, clockOffset: undefined }],
   ["n2", { state: { kind: "connected" }, clockOffset: { offsetMs: -2_000.4, errorMs: 2 } }],
@@ -23,32 +15,10 @@ afterEach(() => api?.drain());
 
 /** The answer of a node's client port, over a socket. */
 async function ask(path: string, view: Partial<NodeView> = {}): Promise<Response> {
-  const { log, metrics } = new RecordingTelemetry();
-  const telemetry: SystemTelemetry = {
-    log,
-    metrics,
-    scrape: () => Promise.resolve({ body: "", contentType: "text/plain" }),
-    flush: () => {},
-  };
-  const whole: NodeView = {
-    id: "n1",
-    clusterId: "c1",
-    version: "0.0.0",
-    state: "ready",
-    document: firstClusterDocument(parsePeers("n1=h1:1,n2=h2:2,n3=h3:3")),
-    clockOffsetMaxMs: 500,
-    clockProblem: undefined,
-    resync: undefined,
-    member: (node) => MEMBERS.get(node) ?? { state: { kind: "self" }, clockOffset: undefined },
-    bucket: () => undefined,
-    ...view,
-  };
-  api = await HttpApi.open(
-    { address: { host: "127.0.0.1", port: 0 }, clientConnectionsMax: 10 },
-    { operations: NOBODY, view: whole, telemetry },
-  );
-  const { host, port } = api.address;
-  return fetch(`http://${host}:${port}${path}`, { headers: { connection: "close" } });
+  const member: NodeView["member"] = (node) =>
+    MEMBERS.get(node) ?? { state: { kind: "self" }, clockOffset: undefined };
+  api = await openApi({ view: { member, ...view } });
+  return fetchFrom(api, path);
 }
 
 describe("/readyz", () => {

@@ -2,14 +2,12 @@ import { afterEach, describe, expect, test } from "vitest";
 import { utf8 } from "../../../../src/core/bytes.ts";
 import { DEFAULT_BUCKET, defaultBucketProperties } from "../../../../src/core/bucket.ts";
 import type { Mode } from "../../../../src/core/bucket.ts";
-import { parsePeers } from "../../../../src/core/config.ts";
 import { stampOfMs } from "../../../../src/core/hlc.ts";
 import { parseActorId, parseWriteId } from "../../../../src/core/ids.ts";
-import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import { dotText } from "../../../../src/core/version/dot.ts";
-import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
+import type { HttpApi } from "../../../../src/node/io/http/http-api.ts";
 import type { ReadResult, SiblingView, WriteRequest } from "../../../../src/ports/operations.ts";
-import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
+import { fetchFrom, openApi } from "./api.ts";
 
 const quorum = { needed: 2, acked: 2, epoch: 1 };
 
@@ -46,39 +44,19 @@ async function ask(
   init: RequestInit = {},
 ): Promise<Response> {
   const { result = TWO, mode = "siblings", query = "" } = about;
-  const { log, metrics } = new RecordingTelemetry();
-  const scrape = () => Promise.resolve({ body: "", contentType: "text/plain" });
   const properties = { ...defaultBucketProperties(3), mode };
-  api = await HttpApi.open(
-    { address: { host: "127.0.0.1", port: 0 }, clientConnectionsMax: 10 },
-    {
-      operations: {
-        read: () => Promise.resolve(result),
-        write: (request) => {
-          written.push(request);
-          const version = { stamp: stampOfMs(5), writeId: parseWriteId("w") };
-          return Promise.resolve({ version, context: "the-next", quorum });
-        },
+  api = await openApi({
+    operations: {
+      read: () => Promise.resolve(result),
+      write: (request) => {
+        written.push(request);
+        const version = { stamp: stampOfMs(5), writeId: parseWriteId("w") };
+        return Promise.resolve({ version, context: "the-next", quorum });
       },
-      view: {
-        id: "n1",
-        clusterId: "c1",
-        version: "0.0.0",
-        state: "ready",
-        document: firstClusterDocument(parsePeers("n1=h1:1,n2=h2:2,n3=h3:3")),
-        clockOffsetMaxMs: 500,
-        clockProblem: undefined,
-        resync: undefined,
-        member: () => ({ state: { kind: "self" }, clockOffset: undefined }),
-        bucket: () => properties,
-      },
-      telemetry: { log, metrics, scrape, flush: () => {} },
     },
-  );
-  const { host, port } = api.address;
-  const headers = { connection: "close", ...(init.headers as Record<string, string>) };
-  const url = `http://${host}:${port}/v1/kv/${DEFAULT_BUCKET}/k${query}`;
-  return fetch(url, { redirect: "manual", ...init, headers });
+    view: { bucket: () => properties },
+  });
+  return fetchFrom(api, `/v1/kv/${DEFAULT_BUCKET}/k${query}`, init);
 }
 
 describe("siblings", () => {

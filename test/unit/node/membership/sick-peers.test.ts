@@ -3,7 +3,8 @@ import type { Config } from "../../../../src/core/config.ts";
 import { sleep } from "../../../../src/ports/clock.ts";
 import type { Message } from "../../../../src/testing/in-process-network.ts";
 import { LATENCY_MS, VirtualCluster } from "../../../support/virtual-cluster.ts";
-import type { SentRequest, VirtualNode } from "../../../support/virtual-cluster.ts";
+import type { SentRequest } from "../../../support/virtual-cluster.ts";
+import type { VirtualNode } from "../../../support/virtual-node.ts";
 
 const CLIENTS = 8;
 const THINK_MS = 20;

@@ -1,4 +1,4 @@
-import { assert } from "../assert.ts";
+import { assert } from "./assert.ts";
 
 /** The durations measured last, in milliseconds; older ones make room. */
 export class RecentTimes {

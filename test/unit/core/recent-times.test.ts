@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AssertionError } from "../../../../src/core/assert.ts";
-import { RecentTimes } from "../../../../src/core/membership/recent-times.ts";
-import { forAll } from "../support/for-all.ts";
+import { AssertionError } from "../../../src/core/assert.ts";
+import { RecentTimes } from "../../../src/core/recent-times.ts";
+import { forAll } from "./support/for-all.ts";
 
 const times = fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 1, maxLength: 80 });
 

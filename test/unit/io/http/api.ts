@@ -1,0 +1,46 @@
+import { parsePeers } from "../../../../src/core/config.ts";
+import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
+import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
+import type { NodeView } from "../../../../src/ports/node-view.ts";
+import type { Operations } from "../../../../src/ports/operations.ts";
+import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
+
+/** The client port of n1, one of three, on a port of its own; what is not given is as on a healthy node. */
+export function openApi(given: {
+  readonly operations?: Partial<Operations>;
+  readonly view?: Partial<NodeView>;
+}): Promise<HttpApi> {
+  const { log, metrics } = new RecordingTelemetry();
+  const scrape = () => Promise.resolve({ body: "", contentType: "text/plain" });
+  return HttpApi.open(
+    { address: { host: "127.0.0.1", port: 0 }, clientConnectionsMax: 10 },
+    {
+      operations: {
+        read: () => Promise.reject(new Error("nobody reads")),
+        write: () => Promise.reject(new Error("nobody writes")),
+        ...given.operations,
+      },
+      view: {
+        id: "n1",
+        clusterId: "c1",
+        version: "0.0.0",
+        state: "ready",
+        document: firstClusterDocument(parsePeers("n1=h1:1,n2=h2:2,n3=h3:3")),
+        clockOffsetMaxMs: 500,
+        clockProblem: undefined,
+        resync: undefined,
+        member: () => ({ state: { kind: "self" }, clockOffset: undefined }),
+        bucket: () => undefined,
+        ...given.view,
+      },
+      telemetry: { log, metrics, scrape, flush: () => {} },
+    },
+  );
+}
+
+/** Over a socket that is closed after the answer. */
+export function fetchFrom(api: HttpApi, path: string, init: RequestInit = {}): Promise<Response> {
+  const { host, port } = api.address;
+  const headers = { connection: "close", ...(init.headers as Record<string, string>) };
+  return fetch(`http://${host}:${port}${path}`, { redirect: "manual", ...init, headers });
+}
