@@ -7,7 +7,7 @@ import type { Telemetry } from "../../ports/telemetry.ts";
 import { isDirectoryState } from "./directory-state.ts";
 import { metaKey, seal, unseal } from "../replica/sealed.ts";
 
-/** A peer that only moves on is written down at most so often; a new directory or epoch at once. */
+/** A peer that only moves on is written down so often; a new directory or epoch at once. */
 const PERSIST_EVERY_MS = 5_000;
 
 interface PeerMemoryModules {
@@ -19,6 +19,8 @@ interface PeerMemoryModules {
 
 interface Known {
   readonly state: DirectoryState;
+  /** What of it is on the disk, and when it was last written down. */
+  readonly persisted: DirectoryState;
   readonly persistedAt: Instant;
 }
 
@@ -29,7 +31,7 @@ interface Known {
 export class PeerMemory {
   readonly #modules: PeerMemoryModules;
   readonly #known: Map<NodeId, Known>;
-  /** Peers of whom another directory or epoch is on its way to the disk. */
+  /** Peers whose state is on its way to the disk. */
   readonly #persisting = new Set<NodeId>();
 
   private constructor(modules: PeerMemoryModules, known: Map<NodeId, Known>) {
@@ -47,7 +49,8 @@ export class PeerMemory {
       const bytes = entries[i];
       if (bytes === undefined) continue;
       const state = unseal(peerKey(peer), bytes);
-      if (isDirectoryState(state)) known.set(peer, { state, persistedAt: modules.clock.now() });
+      const persistedAt = modules.clock.now();
+      if (isDirectoryState(state)) known.set(peer, { state, persisted: state, persistedAt });
       else modules.telemetry.log.warn({ peer }, "what was remembered of the peer is damaged");
     }
     return new PeerMemory(modules, known);
@@ -63,21 +66,26 @@ export class PeerMemory {
     const state = remember(known?.state, answer);
     if (known === undefined || isOtherRun(known.state, state)) {
       // Told to nobody before it is on the disk: who hears it back relies on its being kept.
-      void this.#persist(peer, state, () => this.#known.set(peer, { state, persistedAt: now }));
-    } else if (state !== known.state) {
-      const isDue = now - known.persistedAt >= PERSIST_EVERY_MS;
-      this.#known.set(peer, { state, persistedAt: isDue ? now : known.persistedAt });
-      if (isDue) void this.#persist(peer, state, () => {});
+      void this.#persist(peer, state, now);
+      return;
     }
+    // Due even if the peer has not moved on since: it may never do so again.
+    const isDue = state !== known.persisted && now - known.persistedAt >= PERSIST_EVERY_MS;
+    this.#known.set(peer, { ...known, state, persistedAt: isDue ? now : known.persistedAt });
+    if (isDue) void this.#persist(peer, state, now);
   }
 
-  async #persist(peer: NodeId, state: DirectoryState, onDone: () => void): Promise<void> {
+  async #persist(peer: NodeId, state: DirectoryState, at: Instant): Promise<void> {
     if (this.#persisting.has(peer)) return;
     this.#persisting.add(peer);
     const key = peerKey(peer);
     try {
       await this.#modules.put({ key, value: seal(key, state) });
-      onDone();
+      const known = this.#known.get(peer);
+      // It may have moved on meanwhile.
+      const isSame = known !== undefined && !isOtherRun(known.state, state);
+      const latest = isSame ? known.state : state;
+      this.#known.set(peer, { state: latest, persisted: state, persistedAt: at });
     } catch (error) {
       this.#modules.telemetry.log.warn({ err: error, peer }, "the peer's state was not stored");
     } finally {

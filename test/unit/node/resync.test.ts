@@ -376,3 +376,24 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
     });
   });
 });
+
+describe("what peers remember", () => {
+  test("is written down within seconds also of a node that then rests, and not again", async () => {
+    const cluster = await VirtualCluster.open();
+    const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    await writeAll(cluster, n1, "v");
+    const older = n1.disk.copy();
+    await writeAll(cluster, n1, "w");
+    await cluster.time.advance(10_000);
+    const batches = cluster.nodes.map(({ disk }) => disk.calls.batch);
+    await cluster.time.advance(60_000);
+    expect(cluster.nodes.map(({ disk }) => disk.calls.batch)).toEqual(batches);
+    for (const node of [n2, n3]) {
+      node.kill();
+      await cluster.run(node.start());
+    }
+    await restartOn(cluster, n1, older);
+    await cluster.connected();
+    expect(n1.resync).toMatchObject({ cause: "lost", partitions: 256 });
+  });
+});
