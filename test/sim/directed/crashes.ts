@@ -68,7 +68,7 @@ export const CRASHES: readonly Schedule[] = [
     // Found by chance only where no peer remembers how far the directory had come: there it would be
     // copied from others before anybody could notice.
     name: "what two nodes acknowledge after their disks were full survives a loss of power of both",
-    catches: ["full-disk-not-reopened"],
+    catches: ["full-disk-not-reopened", "actor-not-renewed-after-full-disk"],
     play: async () => {
       const stage = await Stage.open({ options: { diskFreeBytesMin: 1_048_576 } });
       const { cluster, a, b, c, key } = stage;
@@ -78,8 +78,12 @@ export const CRASHES: readonly Schedule[] = [
       stage.expect(told.outcome === "unknown", "Two disks had no room for it.");
       for (const { disk } of [b, c]) disk.capacityBytes += 2 ** 30;
       await stage.advance(5_000);
-      const later = await cluster.run(stage.put(a, key, "3", { w: 3 }));
+      const later = await cluster.run(stage.put(b, key, "3", { w: 3 }));
       stage.expect(later.outcome === "ok", "There is room again.");
+      stage.expect(
+        a.record(key)?.version.actor !== b.actor,
+        `${b.id} may have forgotten what it minted, so it mints as another actor.`,
+      );
       a.kill();
       for (const node of [b, c]) node.losePower();
       for (const node of [b, c]) await cluster.run(node.start());

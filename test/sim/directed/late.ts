@@ -78,4 +78,35 @@ export const LATE: readonly Schedule[] = [
       return stage.end();
     },
   },
+  {
+    // The coordinator is no replica. A missed the newer write and is slow, so C is asked in its place.
+    name: "a read that hedges asks another replica, not the silent one again",
+    catches: ["hedge-counts-one-node-twice"],
+    play: async () => {
+      const stage = await Stage.open({ nodes: 4 });
+      const { cluster } = stage;
+      const [a, b, c, x] = [1, 2, 3, 4].map((number) => cluster.node(number)) as [
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+        (typeof cluster.nodes)[number],
+      ];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(x, key, "older", { w: 3 }));
+      // B writes it, so that X has no reason to suspect A.
+      const writes = stage.hold({ kind: "write", leg: "request", from: b.id, to: a.id });
+      await cluster.run(stage.put(b, key, "newer"));
+      writes.drop();
+      // By then everybody has heard that the others are whole: A is asked first, as it is on the list.
+      await stage.advance(2_000);
+      stage.hold({ kind: ["read", "digest"], leg: "request", from: x.id, to: b.id });
+      const ofA = stage.hold({ kind: ["read", "digest"], leg: "answer", from: a.id, to: x.id });
+      const read = stage.get(x, key, { timeoutMs: 1_000 });
+      await stage.advance(500);
+      ofA.release();
+      const found = valueIn(await cluster.run(read));
+      stage.expect(found === "newer", "Of A and C, C has the newer one.");
+      return stage.end();
+    },
+  },
 ];

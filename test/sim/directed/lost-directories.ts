@@ -1,4 +1,6 @@
+import { rescue } from "../../../src/node/resync/rescue.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
+import { addressOf } from "../../support/virtual-node.ts";
 import type { Schedule } from "./schedule.ts";
 import { Stage, valueIn } from "./stage.ts";
 
@@ -55,6 +57,91 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "2", "A has it again.");
       cluster.heal([b], [a, c]);
       await cluster.connected();
+      return stage.end();
+    },
+  },
+  {
+    name: "what peers remember of a directory outlives their own restart",
+    catches: ["peer-memory-forgotten"],
+    play: async () => {
+      const stage = await Stage.open({ options: SHORT });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(b, key, "1", { w: 3 }));
+      const older = a.disk.copy();
+      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
+      await cluster.run(stage.put(b, key, "2"));
+      toC.drop();
+      // Peers have written down by now how far the directory had come.
+      await stage.advance(10_000);
+      for (const node of cluster.nodes) node.kill();
+      a.disk = older;
+      for (const node of cluster.nodes) await cluster.run(node.start());
+      await cluster.connected();
+      await stage.until(() => a.isWhole, "It is copied from both others.");
+      cluster.cut([b], [a, c]);
+      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "2", "A has it again.");
+      cluster.heal([b], [a, c]);
+      await cluster.connected();
+      return stage.end();
+    },
+  },
+  {
+    name: "a salvaged directory vouches for nothing before it was copied from enough others",
+    catches: ["salvage-without-resync"],
+    play: async () => {
+      const stage = await Stage.open({ options: SHORT });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
+      await cluster.run(stage.put(b, key, "1"));
+      toC.drop();
+      await stage.advance(10_000);
+      a.kill();
+      const damaged = a.disk;
+      damaged.rot(addressOf(key), new Uint8Array(50));
+      a.disk = new MemoryDisk();
+      const [from, to] = [await damaged.open(), await a.disk.open()];
+      const { damaged: lost } = await cluster.run(rescue({ from, to }));
+      stage.expect(lost === 1, "The record of the write is beyond rescue.");
+      await Promise.all([from.close(), to.close()]);
+      await cluster.run(a.start());
+      await cluster.connected();
+      await stage.until(() => a.isWhole, "It is copied from both others.");
+      cluster.cut([b], [a, c]);
+      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "1", "A has it again.");
+      cluster.heal([b], [a, c]);
+      await cluster.connected();
+      return stage.end();
+    },
+  },
+  {
+    // B lost the newer of two writes; the older one arrives when it has done so, and A has that as well.
+    name: "what arrives at a replica whose record is damaged is not read there",
+    catches: ["quarantine-counts"],
+    play: async () => {
+      const stage = await Stage.open({ options: { recordCacheBytes: 0 } });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      const toB = stage.hold({ kind: "write", leg: "request", from: a.id, to: b.id });
+      await cluster.run(stage.put(a, key, "older", { timeoutMs: 5_000 }));
+      const toA = stage.hold({ kind: "write", leg: "request", from: c.id, to: a.id });
+      await cluster.run(stage.put(c, key, "newer"));
+      toA.drop();
+      await stage.advance(100);
+      b.disk.rot(addressOf(key), new Uint8Array(50));
+      toB.release();
+      await stage.advance(100);
+      cluster.cut([c], [a, b]);
+      const read = await cluster.run(stage.get(a, key));
+      stage.expect(read.outcome !== "ok", "B vouches for nothing, and A alone is no quorum.");
+      cluster.heal([c], [a, b]);
+      await cluster.connected();
+      stage.expect(valueIn(await cluster.run(stage.get(a, key))) === "newer", "C has it.");
+      await stage.advance(40_000);
       return stage.end();
     },
   },

@@ -255,6 +255,39 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "hedge-counts-one-node-twice",
+    {
+      breaks:
+        "a spare's answer is that of the silent replica, asked again, which so counts twice (I3)",
+      seeds: 0,
+      checkers: ["regular", "monotonic-reads"],
+      edits: [
+        {
+          file: "src/coordinator/round",
+          find: "this.#plan.ask(this.#modules.replicas.of(node),",
+          replace:
+            "const asked = this.#hedges.has(node) ? [...this.#waiting.keys()][0] ?? node : node; this.#plan.ask(this.#modules.replicas.of(asked),",
+        },
+      ],
+    },
+  ],
+  [
+    "suspicion-changes-quorum",
+    {
+      breaks: "a read needs no answer of replicas that are out of reach or suspect (I3)",
+      seeds: 50,
+      checkers: ["regular", "monotonic-reads"],
+      edits: [
+        {
+          file: "src/coordinator/read",
+          find: "const order = askingOrder(modules.replicas, plan.preferenceList);",
+          replace:
+            "const all = askingOrder(modules.replicas, plan.preferenceList); const near = all.filter((node) => node === modules.replicas.self || modules.replicas.isReachable(node)); const order = near.length === 0 ? all : near; plan = { ...plan, r: Math.min(plan.r, order.length) };",
+        },
+      ],
+    },
+  ],
+  [
     "storage-error-as-refusal",
     {
       breaks: "a write whose fsync failed counts as refused, although a restart may find it (I8)",
@@ -282,6 +315,15 @@ export const MUTANTS = new Map([
           replace: "0",
         },
       ],
+    },
+  ],
+  [
+    "actor-not-renewed-after-full-disk",
+    {
+      breaks: "a node whose batch failed on a full disk goes on under its old name",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [{ file: "src/node/node", find: "await directory.renew();", replace: "" }],
     },
   ],
   [
@@ -522,6 +564,37 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "peer-memory-forgotten",
+    {
+      breaks: "a restarted node has forgotten what its peers had announced to it (I2, I3)",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/resync/peer-memory",
+          find: "if (isDirectoryState(state))",
+          replace: "if (false)",
+        },
+      ],
+    },
+  ],
+  [
+    "salvage-without-resync",
+    {
+      breaks: "a salvaged directory is taken for the one that was damaged, as if it lacked nothing",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/node/resync/rescue",
+          find: "const count = { kept: 0, damaged: 0, gaps: 0 };",
+          replace:
+            'const count = { kept: 0, damaged: 0, gaps: 0 }; const own = ["identity", "position", "resync"].map(metaKey); const values = await from.getMany(own); await to.batch(own.map((key, i) => ({ key, value: values[i] })), { sync: true });',
+        },
+      ],
+    },
+  ],
+  [
     "repair-before-writes-ended",
     {
       breaks:
@@ -563,6 +636,21 @@ export const MUTANTS = new Map([
           file: "src/node/replica/read-queue",
           find: 'return { kind: "refused", reason: "damaged-record" };',
           replace: 'return { kind: "ok", value: undefined };',
+        },
+      ],
+    },
+  ],
+  [
+    "quarantine-counts",
+    {
+      breaks: "what was written to a damaged record since is read as if nothing had been lost (I3)",
+      seeds: 0,
+      checkers: ["regular", "monotonic-reads"],
+      edits: [
+        {
+          file: "src/node/replica/stored-records",
+          find: 'return { kind: "quarantined", record: stored.record };',
+          replace: 'return { kind: "whole", record: stored.record };',
         },
       ],
     },
