@@ -16,6 +16,8 @@ export type MachineOptions = NodeOptions & InProcessOptions;
 
 /** How long a restarted process takes before it opens its directory. */
 const BOOT_MS = 20;
+/** And for the first words of all its peers before it serves clients. */
+const FIRST_WORDS_MS = 2_000;
 
 /**
  * One machine: a disk, a wall clock and, most of the time, a process that runs production code. What
@@ -157,7 +159,21 @@ export class Machine {
         });
       },
     });
+    await this.#judged(node);
     if (life === this.lives) this.#node = node;
+  }
+
+  /**
+   * As main.ts does before it serves clients. After a rollback peers have all the time that they
+   * need: to a read with R = 1 through a node that nobody can tell nothing is promised.
+   */
+  async #judged(node: Node): Promise<void> {
+    if (this.#world.diskRolledBack) return node.judged();
+    const { clock } = this;
+    const enough = new Promise<void>((resolve) => {
+      clock.after(FIRST_WORDS_MS, resolve);
+    });
+    await Promise.race([node.judged(), enough]);
   }
 
   /** The process dies: its connections are reset, what it wrote stays. */

@@ -1,6 +1,7 @@
 import type { NodeId } from "../../src/core/ids.ts";
 import { MemoryDisk } from "../../src/testing/memory-storage.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
+import { positionOn, rememberedOn } from "./directory-entries.ts";
 import type { Machine } from "./machine.ts";
 import { isGuarded } from "./scenario.ts";
 import type { FaultKind } from "./scenario.ts";
@@ -211,6 +212,15 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
     world.sometimes.note("a disk was wiped");
     world.restartLater(machine);
   },
+  rollback(strike) {
+    rollBackLater(strike, strike.machine.disk.copy());
+  },
+  reset({ world, rng }) {
+    for (const [a, b] of crossing(world, rng)) {
+      world.network.cut(a, b);
+      world.network.heal(a, b);
+    }
+  },
   swap({ world, rng, machine, later }) {
     const other = world.machines[rng.below(world.machines.length)];
     // One pair at a time: exchanges that overlap would not undo each other.
@@ -221,10 +231,34 @@ const ACTIONS: Partial<Record<FaultKind, (strike: Strike) => void>> = {
 };
 
 /** I2 speaks of W − 1 disks, each resynchronised before the next. */
-function mayLoseADisk({ machines, scenario }: World): boolean {
+function mayLoseADisk({ diskRolledBack, machines, scenario }: World): boolean {
   const { faults, w, weakShare } = scenario;
+  // It does not know at first that it lacks something, so nobody can tell when it is whole.
+  if (diskRolledBack) return false;
   if (w < 2 || weakShare > 0 || faults.includes("bit-rot") || faults.includes("swap")) return false;
   return machines.every(({ isReady, isWhole }) => isReady && isWhole);
+}
+
+/** As soon as it may be, while there are faults, and once in a run. */
+function rollBackLater(strike: Strike, older: MemoryDisk): void {
+  const { world, machine, later } = strike;
+  later(() => {
+    if (!world.has("rollback") || world.diskRolledBack) return;
+    if (!mayLoseADisk(world) || !isFoundOut(world, machine, older)) {
+      return rollBackLater(strike, older);
+    }
+    machine.kill();
+    machine.disk = older;
+    world.diskRolledBack = true;
+    world.sometimes.note("a disk was rolled back");
+    world.restartLater(machine);
+  });
+}
+
+/** Its peers can tell only when each of them has heard of more than the copy has. */
+function isFoundOut({ machines }: World, machine: Machine, older: MemoryDisk): boolean {
+  const peers = machines.filter((other) => other !== machine);
+  return peers.every(({ disk }) => rememberedOn(disk, machine.id) > positionOn(older));
 }
 
 function exchangeDisks(world: World, one: Machine, other: Machine): void {

@@ -16,6 +16,7 @@ export const REQUIRED_STATES: readonly string[] = [
   "a crash lost something unsynced",
   "read repair met",
   "a write was recognised",
+  "error write-id-reused",
   "a hedge was asked",
   "a peer was suspect",
   "a damaged record was repaired",

@@ -48,6 +48,10 @@ const NODE_FAULT_KINDS = [
   "slow-node",
   /** A machine comes up with an empty disk. */
   "wipe",
+  /** A machine comes up with an older copy of its disk. */
+  "rollback",
+  /** Connections that one side dialled are reset, and dialled anew at once. */
+  "reset",
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS | typeof NODE_FAULT_KINDS)[number];
 

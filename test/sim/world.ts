@@ -52,6 +52,7 @@ export class World {
   readonly #buggifyRng: SeededRng;
   readonly #diskRng: SeededRng;
   disksSwapped = false;
+  diskRolledBack = false;
   /** What no operating fault explains: errors that are not KvErrors. */
   readonly bugs: unknown[] = [];
   #faultsOn = true;
