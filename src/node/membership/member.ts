@@ -18,6 +18,8 @@ export class Member {
   suspicion: Suspicion;
   /** The peer has answered a heartbeat on the present connection. */
   greeted = false;
+  /** It has said, in this run of the own node, what it remembers of the own directory. */
+  hasSpoken = false;
   /** What it said last, on whatever connection. */
   answer: HeartbeatAnswer | undefined;
   clock = new PeerClock();

@@ -97,6 +97,8 @@ export class Membership {
   answer(heartbeat: Heartbeat): HeartbeatAnswer {
     const { clock, directory, isReadOnly, isResynchronising, onAsked } = this.#modules;
     onAsked(heartbeat);
+    const member = this.#members.get(heartbeat.from);
+    if (member !== undefined) member.hasSpoken = true;
     return {
       directory: directory(),
       wallMs: clock.wallMs(),
@@ -105,9 +107,13 @@ export class Membership {
     };
   }
 
-  /** The peer has said who it is on the present connection, so its answers can be relied on. */
+  /**
+   * The peer has said who it is on the present connection, so its answers can be relied on; and what
+   * it remembers of this node, so the own replica's can be, beside them.
+   */
   isGreeted(peer: NodeId): boolean {
-    return this.#members.get(peer)?.greeted === true && this.#isConnected(peer);
+    const member = this.#members.get(peer);
+    return member?.greeted === true && member.hasSpoken && this.#isConnected(peer);
   }
 
   isReachable(peer: NodeId): boolean {
@@ -133,7 +139,8 @@ export class Membership {
     const state = this.#parts?.transport.peerState(node);
     if (state?.kind !== "connected") return state ?? { kind: "unreachable", reason: "starting" };
     if (!this.isGreeted(node)) {
-      return { kind: "unreachable", reason: "connected, but it has answered no heartbeat yet" };
+      const lacks = this.#members.get(node)?.greeted === true ? "sent" : "answered";
+      return { kind: "unreachable", reason: `connected, but it has ${lacks} no heartbeat yet` };
     }
     switch (this.#standing(node)) {
       case "trusted":

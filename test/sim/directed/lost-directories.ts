@@ -146,6 +146,37 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     },
   },
   {
+    // C can be dialled by A but cannot dial it, so C answers A's questions and has no say of its own.
+    name: "a rolled-back node counts no answer of a peer that could not say yet what it remembers",
+    catches: ["peers-counted-before-their-word"],
+    play: async () => {
+      const stage = await Stage.open({ options: SHORT });
+      const { cluster } = stage;
+      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+      const key = cluster.keyOf(a, b, c);
+      await cluster.run(stage.put(b, key, "1", { w: 3 }));
+      const older = a.disk.copy();
+      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
+      await cluster.run(stage.put(b, key, "2"));
+      toC.drop();
+      await stage.advance(10_000);
+      a.kill();
+      a.disk = older;
+      cluster.cut([b], [a, c]);
+      cluster.network.cut(c.id, a.id);
+      await cluster.run(a.start());
+      await stage.advance(5_000);
+      const told = await cluster.run(stage.get(a, key));
+      stage.expect(told.outcome !== "ok", "C may know that A lacks something, and does.");
+      cluster.network.heal(c.id, a.id);
+      cluster.heal([b], [a, c]);
+      await cluster.connected();
+      await stage.until(() => a.isWhole, "It is copied from both others.");
+      stage.expect(valueIn(await cluster.run(stage.get(a, key))) === "2", "2 is found.");
+      return stage.end();
+    },
+  },
+  {
     // Found by a campaign: seed 1795577913269, shrunk and kept.
     name: "a record that rots while its write is still under way is not repaired from those who lack it",
     catches: ["repair-before-writes-ended"],

@@ -579,6 +579,22 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "peers-counted-before-their-word",
+    {
+      breaks:
+        "a node counts itself beside peers that did not say yet what they remember of it (I3)",
+      seeds: 0,
+      checkers: ["regular"],
+      edits: [
+        {
+          file: "src/node/membership/membership",
+          find: "member?.greeted === true && member.hasSpoken &&",
+          replace: "member?.greeted === true &&",
+        },
+      ],
+    },
+  ],
+  [
     "salvage-without-resync",
     {
       breaks: "a salvaged directory is taken for the one that was damaged, as if it lacked nothing",

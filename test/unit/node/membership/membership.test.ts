@@ -90,9 +90,11 @@ function bench() {
     heard,
     asked,
     transport,
-    connect: (peer: NodeId): void => {
+    /** Usually a peer whose connection stands has dialled this node as well, and says its word. */
+    connect: (peer: NodeId, { speaks = true }: { speaks?: boolean } = {}): void => {
       connected.add(peer);
       membership.connected(peer);
+      if (speaks) membership.answer({ from: peer, directory: DIRECTORY, remembered: undefined });
     },
     lose: (peer: NodeId) => connected.delete(peer),
     answersAfter,
@@ -193,6 +195,24 @@ describe("a peer is relied on", () => {
     refuse(N2);
     expect(heard).toEqual([]);
     expect(membership.isGreeted(N2)).toBe(false);
+  });
+
+  test("once it has said as well what it remembers of this node, also on an earlier connection", () => {
+    const { answer, connect, lose, membership, transport } = bench();
+    membership.start(transport);
+    connect(N2, { speaks: false });
+    answer(N2);
+    expect(membership.isGreeted(N2)).toBe(false);
+    expect(membership.view(N2).state).toEqual({
+      kind: "unreachable",
+      reason: "connected, but it has sent no heartbeat yet",
+    });
+    membership.answer({ from: N2, directory: DIRECTORY, remembered: REMEMBERED });
+    expect(membership.isGreeted(N2)).toBe(true);
+    lose(N2);
+    connect(N2, { speaks: false });
+    answer(N2);
+    expect(membership.isGreeted(N2)).toBe(true);
   });
 
   test("not while it leaves requests unanswered; an answer ends that", async () => {
