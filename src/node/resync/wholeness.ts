@@ -144,16 +144,14 @@ export class Wholeness {
   /** The partition holds what enough others hold, copied since `generation` began. */
   async copied(partition: number, generation: number): Promise<void> {
     if (generation !== this.#generation) return;
-    const missing = this.#entry.missing.filter((other) => other !== partition);
-    const cause = missing.length === 0 ? undefined : this.#entry.cause;
     try {
-      await this.#store({ ...this.#entry, cause, missing });
+      await this.#modules.put(resyncWrite(without(this.#entry, partition)));
     } catch (error) {
       this.#notStored(error);
       return;
     }
-    // Everything may have become missing while that was on its way to the disk.
-    if (generation === this.#generation) this.#become(this.#entry);
+    // Everything may have become missing, or more have been settled, while that was on its way.
+    if (generation === this.#generation) this.#become(without(this.#entry, partition));
   }
 
   #contradicted(peer: NodeId, remembered: DirectoryState): void {
@@ -164,7 +162,7 @@ export class Wholeness {
       const cause = this.#entry.cause === "new" ? "lost" : this.#entry.cause;
       if (cause !== this.#entry.cause) telemetry.log.warn({ peer }, LACKING);
       this.#entry = { ...this.#entry, cause, settled };
-      return this.#storeLater(() => this.#store(this.#entry));
+      return this.#storeLater(() => this.#modules.put(resyncWrite(this.#entry)));
     }
     telemetry.log.warn({ peer, remembered, found: this.#found }, LACKING);
     this.#isRenewed = true;
@@ -199,11 +197,6 @@ export class Wholeness {
     this.#become(whole);
   }
 
-  async #store(entry: ResyncEntry): Promise<void> {
-    this.#entry = entry;
-    await this.#modules.put(resyncWrite(entry));
-  }
-
   #storeLater(store: () => Promise<void>): void {
     store().then(
       () => this.#onChange(),
@@ -230,6 +223,11 @@ export class Wholeness {
   #peers(): readonly NodeId[] {
     return this.#modules.document().layout.others(this.#options.id);
   }
+}
+
+function without(entry: ResyncEntry, partition: number): ResyncEntry {
+  const missing = entry.missing.filter((other) => other !== partition);
+  return { ...entry, cause: missing.length === 0 ? undefined : entry.cause, missing };
 }
 
 const LACKING =

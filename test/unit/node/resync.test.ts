@@ -335,6 +335,21 @@ describe("a directory that lacks what its node acknowledged (N=3 R=W=2)", () => 
     expect(recordsOf(n1)).toEqual(recordsOf(cluster.node(2)));
   });
 
+  test("says that it is not whole as long as it refuses, also when its disk is full meanwhile", async () => {
+    const cluster = await VirtualCluster.open();
+    const n1 = cluster.node(1);
+    await cluster.time.advance(1_000);
+    await restartOn(cluster, n1, new MemoryDisk());
+    const missing = () => n1.telemetry.gauge("resyncPartitions") ?? 0;
+    await cluster.time.runUntil(() => missing() < 250);
+    n1.disk.capacityBytes -= n1.disk.freeBytes;
+    for (let passedMs = 0; missing() > 0; passedMs += 10) {
+      if (passedMs === 5_000) n1.disk.capacityBytes += 2 ** 30;
+      await cluster.time.advance(10);
+      expect(n1.isWhole).toBe(missing() === 0);
+    }
+  });
+
   test("is copied while a load of writes goes on, and ends byte-equal", async () => {
     const cluster = await VirtualCluster.open();
     const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
