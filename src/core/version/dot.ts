@@ -7,6 +7,10 @@ export interface Dot {
   readonly stamp: Stamp;
 }
 
+export function dotOf({ actor, stamp }: Dot): Dot {
+  return { actor, stamp };
+}
+
 /** As clients see it: opaque to them, the same from every node. */
 export function dotText({ actor, stamp }: Dot): string {
   return `${actor}-${stamp.toString(36)}`;
