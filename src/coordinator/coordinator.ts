@@ -15,7 +15,10 @@ import { mergeModel } from "../core/version/merge.ts";
 import { viewOf } from "../core/version/view.ts";
 import { writeIdentity } from "../core/version/write-identity.ts";
 import type {
+  ExplainRequest,
+  ExplainResult,
   Operations,
+  Placement,
   QuorumChoice,
   ReadRequest,
   ReadResult,
@@ -25,6 +28,7 @@ import type {
 import type { Rng } from "../ports/rng.ts";
 import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
+import { explainKey } from "./explain.ts";
 import { forward } from "./forward.ts";
 import type { ForwardModules } from "./forward.ts";
 import { read } from "./read.ts";
@@ -59,7 +63,7 @@ interface Target {
 }
 
 interface OperationFacts {
-  readonly op: "read" | "write" | "delete";
+  readonly op: "read" | "write" | "delete" | "explain";
   readonly mode: Mode;
   readonly request: { readonly timeoutMs: number | undefined };
   /** What is known of the whole write when this attempt is refused before any work. */
@@ -154,6 +158,26 @@ export class Coordinator implements Operations {
     });
   }
 
+  locate(bucket: BucketName, key: Key): Placement {
+    const { layout } = this.#modules.document();
+    const { properties, key: address, preferenceList } = this.#target(bucket, key);
+    return {
+      partition: partitionOfRecordKey(address),
+      epoch: layout.epoch,
+      properties,
+      preferenceList: preferenceList.map((node) => layout.member(node)),
+    };
+  }
+
+  async explain(request: ExplainRequest): Promise<ExplainResult> {
+    const { properties, key, preferenceList } = this.#target(request.bucket, request.key);
+    const { mode } = properties;
+    const facts = { op: "explain", mode, request, refused: "not-applied" } as const;
+    return this.#within(facts, (deadline) =>
+      explainKey({ key, properties, preferenceList, deadline }, this.#modules),
+    );
+  }
+
   /** @throws KvError `context-invalid`, `context-required` */
   #contextOf(
     { context }: WriteRequest,
@@ -211,7 +235,8 @@ export class Coordinator implements Operations {
     this.#inflight += 1;
     let result = "internal";
     try {
-      this.#modules.checkClock(refused);
+      // An explanation is asked for when something is wrong, be it the clock.
+      if (op !== "explain") this.#modules.checkClock(refused);
       const value = await operation(deadline);
       result = "ok";
       return value;

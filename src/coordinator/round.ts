@@ -9,7 +9,7 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Hedging } from "./hedging.ts";
 
-type RoundName = "read" | "learn" | "mint" | "write" | "write-back";
+type RoundName = "read" | "learn" | "mint" | "write" | "write-back" | "explain";
 export type RoundEnd = "met" | "unreachable" | "deadline";
 
 interface Quorum<T> {

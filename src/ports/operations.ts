@@ -1,5 +1,8 @@
-import type { Durability } from "../core/bucket.ts";
+import type { BucketProperties, Durability } from "../core/bucket.ts";
+import type { Explanation } from "../core/explain/explanation.ts";
+import type { Stamp } from "../core/hlc.ts";
 import type { BucketName, Key, WriteId } from "../core/ids.ts";
+import type { Epoch, Member } from "../core/layout/layout.ts";
 import type { Content, Version, VersionIdentity } from "../core/version/version.ts";
 
 /** A quorum as a request asks for it. */
@@ -70,6 +73,26 @@ export interface WriteResult {
   readonly quorum: QuorumFacts;
 }
 
+/** Where a key lives; known without asking anybody. */
+export interface Placement {
+  readonly partition: number;
+  readonly epoch: Epoch;
+  readonly properties: BucketProperties;
+  /** Its N replicas, in order. */
+  readonly preferenceList: readonly Member[];
+}
+
+export interface ExplainRequest {
+  readonly bucket: BucketName;
+  readonly key: Key;
+  readonly timeoutMs: number | undefined;
+}
+
+export interface ExplainResult extends Explanation {
+  /** Of the node that asked, when all had answered. */
+  readonly clock: Stamp;
+}
+
 /**
  * What the edges ask of a node. Absence is a value; every refusal is a KvError whose outcome is
  * true. Both reject before any work when the node is at its limit (`overloaded`).
@@ -77,4 +100,7 @@ export interface WriteResult {
 export interface Operations {
   read(request: ReadRequest): Promise<ReadResult>;
   write(request: WriteRequest): Promise<WriteResult>;
+  locate(bucket: BucketName, key: Key): Placement;
+  /** What every replica holds at the moment. It needs no quorum and so promises nothing. */
+  explain(request: ExplainRequest): Promise<ExplainResult>;
 }

@@ -11,6 +11,8 @@ import { Node } from "../../src/node/node.ts";
 import type { NodeOptions } from "../../src/node/node.ts";
 import type { MemberView } from "../../src/ports/node-view.ts";
 import type {
+  ExplainRequest,
+  ExplainResult,
   ReadRequest,
   ReadResult,
   WriteRequest,
@@ -142,6 +144,15 @@ export class VirtualNode {
       bucket: DEFAULT_BUCKET,
       key: parseKey(utf8(key)),
       r: undefined,
+      timeoutMs: undefined,
+      ...request,
+    });
+  }
+
+  explain(key: string, request: Partial<ExplainRequest> = {}): Promise<ExplainResult> {
+    return this.operations.explain({
+      bucket: DEFAULT_BUCKET,
+      key: parseKey(utf8(key)),
       timeoutMs: undefined,
       ...request,
     });

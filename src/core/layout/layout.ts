@@ -53,6 +53,12 @@ export class Layout {
     return this.members.map(({ id }) => id).filter((id) => id !== node);
   }
 
+  member(id: NodeId): Member {
+    const member = this.members.find((one) => one.id === id);
+    assert(member !== undefined, `${id} is a member`);
+    return member;
+  }
+
   /** The N replicas of a partition, in order (Dynamo, section 4.3). */
   preferenceList(partition: number, n: number): readonly NodeId[] {
     assert(n >= 1 && n <= this.members.length, `1 <= N <= members, got N=${n}`);

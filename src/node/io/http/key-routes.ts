@@ -7,6 +7,7 @@ import type { NodeView } from "../../../ports/node-view.ts";
 import type { Operations, QuorumFacts, ReadResult } from "../../../ports/operations.ts";
 import { readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
+import { asksToExplain, explainKey } from "./explain-route.ts";
 import {
   attemptOf,
   checkConditionals,
@@ -53,10 +54,13 @@ export async function handleKey(exchange: Exchange, modules: KeyRouteModules): P
 
 async function getKey(
   exchange: Exchange,
-  { bucket, key, query }: KeyTarget,
-  { operations, view }: KeyRouteModules,
+  target: KeyTarget,
+  modules: KeyRouteModules,
 ): Promise<void> {
+  if (asksToExplain(target)) return explainKey(exchange, target, modules);
   const { request } = exchange;
+  const { bucket, key, query } = target;
+  const { operations, view } = modules;
   checkKvHeaders(request, "read");
   checkConditionals(request, "read");
   const { r, timeoutMs, version: dot } = parseQuery(query, "read");

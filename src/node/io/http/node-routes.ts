@@ -19,7 +19,7 @@ export const NODE_ROUTES: ReadonlyMap<string, NodeRoute> = new Map<string, NodeR
   ["/v1/cluster", (exchange, { view }) => answerJson(exchange, clusterJson(view))],
 ]);
 
-function answerJson(exchange: Exchange, body: unknown): void {
+export function answerJson(exchange: Exchange, body: unknown): void {
   exchange.answer(
     200,
     ["Content-Type", "application/json", "Cache-Control", "no-store"],

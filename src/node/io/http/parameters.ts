@@ -14,7 +14,11 @@ export interface Parameters {
   readonly ttlSeconds: number | undefined;
   /** The dot of one sibling. */
   readonly version: string | undefined;
+  readonly explain: ExplainChoice | undefined;
 }
+
+/** `all`: what each replica holds; `placement`: where the key lives, and nobody is asked. */
+type ExplainChoice = "all" | "placement";
 
 const NONE: Parameters = {
   r: undefined,
@@ -23,13 +27,15 @@ const NONE: Parameters = {
   durability: undefined,
   ttlSeconds: undefined,
   version: undefined,
+  explain: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
-type RequestKind = "read" | "put" | "delete";
+type RequestKind = "read" | "put" | "delete" | "explain";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
   read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
+  explain: ["explain", "timeout"],
 };
 /** KV headers that this version knows in requests; any other is refused, never ignored. */
 const KV_HEADERS_ON_READ: ReadonlySet<string> = new Set(["kv-request-id"]);
@@ -67,6 +73,7 @@ export function parseQuery(query: string, kind: RequestKind): Parameters {
     durability: parseDurability(values.get("durability")),
     ttlSeconds: parseTtl(values.get("ttl")),
     version: parseVersion(values.get("version")),
+    explain: parseExplain(values.get("explain")),
   };
 }
 
@@ -93,6 +100,12 @@ function parseTtl(text: string | undefined): number | undefined {
 function parseVersion(text: string | undefined): string | undefined {
   if (text === undefined || DOT.test(text)) return text;
   throw new KvError("parameter-invalid", "version is one that an answer of siblings named");
+}
+
+function parseExplain(text: string | undefined): ExplainChoice | undefined {
+  if (text === "") return "all";
+  if (text === undefined || text === "placement") return text;
+  throw new KvError("parameter-invalid", "explain takes no value, or placement");
 }
 
 function parseDurability(text: string | undefined): Durability | undefined {

@@ -1,11 +1,17 @@
 import { parsePeers } from "../../../../src/core/config.ts";
 import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
-import type { NodeView } from "../../../../src/ports/node-view.ts";
+import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
 import type { Operations } from "../../../../src/ports/operations.ts";
 import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
 
-/** The client port of n1, one of three, on a port of its own; what is not given is as on a healthy node. */
+const MEMBERS = new Map<string, MemberView>([
+  ["n1", { state: { kind: "self" }, clockOffset: undefined }],
+  ["n2", { state: { kind: "connected" }, clockOffset: { offsetMs: -2_000.4, errorMs: 2 } }],
+  ["n3", { state: { kind: "suspect", reason: "it is silent" }, clockOffset: undefined }],
+]);
+
+/** The client port of n1, one of three, on a port of its own, with operations of the test's own. */
 export function openApi(given: {
   readonly operations?: Partial<Operations>;
   readonly view?: Partial<NodeView>;
@@ -18,6 +24,10 @@ export function openApi(given: {
       operations: {
         read: () => Promise.reject(new Error("nobody reads")),
         write: () => Promise.reject(new Error("nobody writes")),
+        locate: () => {
+          throw new Error("nobody locates");
+        },
+        explain: () => Promise.reject(new Error("nobody explains")),
         ...given.operations,
       },
       view: {
@@ -29,7 +39,7 @@ export function openApi(given: {
         clockOffsetMaxMs: 500,
         clockProblem: undefined,
         resync: undefined,
-        member: () => ({ state: { kind: "self" }, clockOffset: undefined }),
+        member: (node) => MEMBERS.get(node) ?? { state: { kind: "self" }, clockOffset: undefined },
         bucket: () => undefined,
         ...given.view,
       },

@@ -1,13 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { HttpApi } from "../../../../src/node/io/http/http-api.ts";
-import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
+import type { NodeView } from "../../../../src/ports/node-view.ts";
 import { fetchFrom, openApi } from "./api.ts";
-
-const MEMBERS = new Map<string, MemberView>([
-  ["n1", { state: { kind: "self" }, clockOffset: undefined }],
-  ["n2", { state: { kind: "connected" }, clockOffset: { offsetMs: -2_000.4, errorMs: 2 } }],
-  ["n3", { state: { kind: "suspect", reason: "it is silent" }, clockOffset: undefined }],
-]);
 
 let api: HttpApi | undefined;
 
@@ -15,9 +9,7 @@ afterEach(() => api?.drain());
 
 /** The answer of a node's client port, over a socket. */
 async function ask(path: string, view: Partial<NodeView> = {}): Promise<Response> {
-  const member: NodeView["member"] = (node) =>
-    MEMBERS.get(node) ?? { state: { kind: "self" }, clockOffset: undefined };
-  api = await openApi({ view: { member, ...view } });
+  api = await openApi({ view });
   return fetchFrom(api, path);
 }
 
