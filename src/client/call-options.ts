@@ -10,7 +10,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface CallOptions extends AskOptions {
+export interface CallOptions extends AskOptions {
   /** Default `default`. */
   readonly bucket?: string | undefined;
 }

@@ -4,15 +4,23 @@ import { parseWriteId } from "../core/ids.ts";
 import { refusalOf } from "./answer.ts";
 import { perform } from "./attempts.ts";
 import type { Call, Means, Performed } from "./attempts.ts";
-import type { AskOptions, DeleteOptions, GetOptions, PutOptions } from "./call-options.ts";
+import type {
+  AskOptions,
+  CallOptions,
+  DeleteOptions,
+  GetOptions,
+  PutOptions,
+} from "./call-options.ts";
 import { clusterStatusOf } from "./cluster-status.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
 import { EndpointSet } from "./endpoints.ts";
 import { exchange } from "./exchange.ts";
 import type { HttpAnswer } from "./exchange.ts";
+import { interpretExplanation, interpretPlacement } from "./key-explanation.ts";
+import type { KeyExplanation, KeyPlacement } from "./key-explanation.ts";
 import { MODULES, limitsOf } from "./options.ts";
 import type { ClientModules, ClientOptions } from "./options.ts";
-import { interpretGet, interpretReady, interpretWrite } from "./results.ts";
+import { interpretGet, interpretReady, interpretRepair, interpretWrite } from "./results.ts";
 import type { Found, Readiness, Written } from "./results.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { targetOf } from "./target.ts";
@@ -21,6 +29,7 @@ export { KvError } from "../core/errors.ts";
 export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
 export type { DeleteOptions, GetOptions, PutOptions, QuorumChoice } from "./call-options.ts";
 export type { ClientModules, ClientOptions, ClusterStatus, Found, Readiness, Written };
+export type { KeyExplanation, KeyPlacement };
 
 type WriteRequest = Pick<Call<unknown>, "method" | "headers" | "body"> & {
   /** Beyond what every write takes. */
@@ -52,17 +61,28 @@ export class KvClient implements AsyncDisposable {
 
   /** @returns undefined when R replicas answered and none holds a value. */
   async get(key: string | Uint8Array, options: GetOptions = {}): Promise<Found | undefined> {
-    const { value } = await this.#perform({
-      method: "GET",
-      target: targetOf(key, options.bucket, { r: options.r }),
-      headers: {},
-      body: undefined,
-      writeId: undefined,
-      timeoutMs: options.timeoutMs ?? this.#means.limits.timeoutMs,
-      signal: options.signal,
-      interpret: interpretGet,
-    });
-    return value;
+    return this.#read(targetOf(key, options.bucket, { r: options.r }), options, interpretGet);
+  }
+
+  /** Reads from R replicas for the sake of the repair: those that lack what others hold get it. */
+  async repair(key: string | Uint8Array, options: GetOptions = {}): Promise<void> {
+    const target = targetOf(key, options.bucket, { r: options.r });
+    await this.#read(target, options, interpretRepair);
+  }
+
+  /**
+   * What each replica holds of the key and what reads would return, for operators. It needs no quorum
+   * and promises nothing. Proxies do not pass it on: the endpoints must be nodes.
+   */
+  async explain(key: string | Uint8Array, options: CallOptions = {}): Promise<KeyExplanation> {
+    const target = targetOf(key, options.bucket, { explain: "" });
+    return this.#read(target, options, interpretExplanation);
+  }
+
+  /** Where the key lives; no replica is asked. */
+  async locate(key: string | Uint8Array, options: CallOptions = {}): Promise<KeyPlacement> {
+    const target = targetOf(key, options.bucket, { explain: "placement" });
+    return this.#read(target, options, interpretPlacement);
   }
 
   /** The value's bytes must stay as they are until the promise settles: a retry sends them again. */
@@ -117,6 +137,24 @@ export class KvClient implements AsyncDisposable {
   /** `await using client = new KvClient(…)` */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #read<T>(
+    target: string,
+    { timeoutMs = this.#means.limits.timeoutMs, signal }: AskOptions,
+    interpret: Call<T>["interpret"],
+  ): Promise<T> {
+    const { value } = await this.#perform({
+      method: "GET",
+      target,
+      headers: {},
+      body: undefined,
+      writeId: undefined,
+      timeoutMs,
+      signal,
+      interpret,
+    });
+    return value;
   }
 
   async #write(

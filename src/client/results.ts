@@ -48,6 +48,14 @@ export function interpretGet(answer: HttpAnswer): { readonly value: Found | unde
   return refusal.error.code === "key-not-found" ? { value: undefined } : refusal;
 }
 
+/** Of a read for the sake of its repair: whatever it found, siblings included, it is done. */
+export function interpretRepair(answer: HttpAnswer): { readonly value: undefined } | Refusal {
+  const isRead = answer.status === 200 || answer.status === 300;
+  if (isRead && quorumOf(answer) !== undefined) return { value: undefined };
+  const refusal = refusalOf(answer);
+  return refusal.error.code === "key-not-found" ? { value: undefined } : refusal;
+}
+
 export function interpretWrite(
   answer: HttpAnswer,
 ): { readonly value: Pick<Written, "etag" | "quorum"> } | Refusal {
