@@ -43,7 +43,12 @@ export class Output {
     return this.data(`${JSON.stringify(value, null, this.format === "json" ? 2 : 0)}\n`);
   }
 
-  table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void> {
+  /** @param paint colours a whole row, which is aligned already. */
+  table(
+    head: readonly string[],
+    rows: readonly (readonly string[])[],
+    paint: (line: string, row: number) => string = (line) => line,
+  ): Promise<void> {
     const widths = head.map((title, column) =>
       Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
     );
@@ -52,7 +57,9 @@ export class Output {
         .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join("  ")
         .trimEnd();
-    return this.data([this.colors.bold(line(head)), ...rows.map(line), ""].join("\n"));
+    return this.data(
+      [this.colors.bold(line(head)), ...rows.map((row, at) => paint(line(row), at)), ""].join("\n"),
+    );
   }
 
   /** What happened, for a human; `-q` silences it. */

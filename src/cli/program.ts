@@ -5,6 +5,7 @@ import { addDev } from "./commands/dev.ts";
 import { addExport } from "./commands/export.ts";
 import { addGet } from "./commands/get.ts";
 import { addImport } from "./commands/import.ts";
+import { addKeyCommands } from "./commands/key.ts";
 import { addPut } from "./commands/put.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStatus } from "./commands/status.ts";
@@ -27,7 +28,16 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
       exitCode = await action(outputOf(), ...args);
     };
   describeProgram(program, shell);
-  for (const add of [addGet, addPut, addDel, addStatus, addImport, addExport, addDev]) {
+  for (const add of [
+    addGet,
+    addPut,
+    addDel,
+    addKeyCommands,
+    addStatus,
+    addImport,
+    addExport,
+    addDev,
+  ]) {
     add(program, shell, settle);
   }
   addServe(program, shell, settle);

@@ -3,7 +3,7 @@ import { copyFile, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startCluster } from "../support/cluster.ts";
+import { startCluster, waitConnected } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
 import { KV, RealKv, kv, waitFor } from "../support/real-kv.ts";
 
@@ -119,6 +119,45 @@ describe("kv against three nodes (N=3 R=W=2)", () => {
     expect(status.stdout.toString()).toContain(`! ${node("n3").url} gave no answer`);
     await node("n3").restart();
     expect((await kv(["get", "k", "-e", node("n3").url])).stdout.toString()).toBe("5");
+  });
+
+  test("a replica that was away is seen to be behind, and repaired, by its operator", async () => {
+    interface Look {
+      readonly replicas: readonly { readonly node: string; readonly relation: string | null }[];
+      readonly reads: readonly { readonly results: readonly { readonly outcome: string }[] }[];
+    }
+    const look = async (): Promise<Look> => {
+      const ran = await kv(["key", "inspect", "away", "-o", "json", "-e", node("n1").url]);
+      expect(ran.exitCode).toBe(0);
+      return JSON.parse(ran.stdout.toString()) as Look;
+    };
+    const relations = ({ replicas }: Look): Readonly<Record<string, string | null>> =>
+      Object.fromEntries(replicas.map((replica) => [replica.node, replica.relation]));
+
+    await kv(["put", "away", "old", "-w", "all", "-e", all]);
+    await node("n3").kill();
+    await kv(["put", "away", "new", "-e", all]);
+    expect(relations(await look())).toEqual({ n1: "equal", n2: "equal", n3: null });
+    const placed = await kv(["key", "locate", "away", "-e", node("n1").url]);
+    expect(placed.stdout.toString()).toMatch(/ n3 .* unreachable: /);
+    const halfway = await kv(["key", "repair", "away", "-e", node("n1").url]);
+    expect(halfway.exitCode).toBe(9);
+
+    await node("n3").restart();
+    await waitConnected(node("n1"));
+    const behind = await look();
+    expect(relations(behind)).toEqual({ n1: "equal", n2: "equal", n3: "behind" });
+    expect(behind.reads.map(({ results }) => results.map(({ outcome }) => outcome))).toEqual([
+      ["found", "found"],
+      ["found", "found"],
+      ["found"],
+    ]);
+    const repaired = await kv(["key", "repair", "away", "-e", node("n1").url]);
+    expect(repaired.exitCode).toBe(0);
+    expect(repaired.stdout.toString()).toMatch(/^n3 +B +A +equal, repaired$/m);
+    expect(relations(await look())).toEqual({ n1: "equal", n2: "equal", n3: "equal" });
+    const own = await kv(["get", "away", "-r", "1", "-e", node("n3").url]);
+    expect(own.stdout.toString()).toBe("new");
   });
 
   test("two of three killed: exit code 5, proven not applied; after their restart it is not there", async () => {

@@ -4,6 +4,7 @@ import { endpointsOf, openClient } from "../global-options.ts";
 import type { GlobalFlags } from "../global-options.ts";
 import { wholeNumber } from "../key-options.ts";
 import type { Output } from "../output.ts";
+import { printProblems } from "../problems.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 import { examine } from "../status/examine.ts";
@@ -66,8 +67,7 @@ async function printTable(
   });
   const { green, red } = output.colors;
   await output.table(head, rows);
-  for (const { what, advice } of problems)
-    await output.data(`\n${red("!")} ${what}\n  ${advice}\n`);
+  await printProblems(output, problems);
   const paint = verdict === "healthy" ? green : red;
   await output.data(`\n${paint(verdict)}: ${summary}\n`);
 }

@@ -2,6 +2,7 @@ import type { KvClient } from "../../client/client.ts";
 import type { AskOptions } from "../../client/call-options.ts";
 import type { ClusterStatus } from "../../client/cluster-status.ts";
 import { errorLine } from "../output.ts";
+import type { Problem } from "../problems.ts";
 
 /** What one endpoint told about itself. Its JSON form is stable. */
 export interface EndpointReport {
@@ -33,12 +34,6 @@ export async function examine(
     options.signal?.throwIfAborted();
     return { endpoint, state: "unreachable", status: null, reason: errorLine(error) };
   }
-}
-
-export interface Problem {
-  readonly what: string;
-  /** What to do about it. */
-  readonly advice: string;
 }
 
 export interface Health {

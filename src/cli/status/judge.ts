@@ -1,5 +1,6 @@
 import type { ClusterStatus } from "../../client/cluster-status.ts";
-import type { EndpointReport, Health, Problem } from "./examine.ts";
+import type { Problem } from "../problems.ts";
+import type { EndpointReport, Health } from "./examine.ts";
 
 /** What the reports of all endpoints together say about the cluster. Pure. */
 export function judge(reports: readonly EndpointReport[]): Health {
