@@ -1,4 +1,11 @@
-import type { History, Operation, ReplicaRecord, ReplicaState } from "./history.ts";
+import type {
+  Causality,
+  History,
+  Operation,
+  ReplicaRecord,
+  ReplicaState,
+  SeenSibling,
+} from "./history.ts";
 import { LineReader } from "./line-reader.ts";
 
 /**
@@ -10,7 +17,14 @@ import { LineReader } from "./line-reader.ts";
  *     {"type":"replica","node":"n1"}
  *     {"type":"record","node":"n1","key":"k1","version":"a7","stamp":77,"tombstone":false,"digest":"9f3c"}
  *
- * What is undefined, or not `expired`, is left out. A field that this format does not know is an
+ * In a bucket that keeps siblings an operation has a `causality` besides, and what a get was shown is
+ * there; so are what a replica holds:
+ *
+ *     {…,"kind":"put",…,"causality":{"blindWrites":"overwrite","siblingsMax":32,"sent":"AQ4f","context":"AQ5c"}}
+ *     {…,"kind":"get",…,"causality":{…,"context":"AQ5c","siblings":[{"version":"a7","dot":"9e-2k","stamp":77}]}}
+ *     {"type":"record",…,"siblings":[{"version":"a7","dot":"9e-2k","stamp":77}]}
+ *
+ * What is undefined, empty, or not `expired`, is left out. A field that this format does not know is an
  * error, not a comment: a misspelt `stamp` would otherwise leave promises unchecked. Blank lines are
  * allowed.
  */
@@ -35,14 +49,26 @@ export function* historyLines({ operations, replicas }: History): Generator<stri
 /** For a harness that writes while it runs. */
 export function operationLine(operation: Operation): string {
   const expired = operation.expired || undefined;
-  return JSON.stringify({ type: "operation", ...operation, expired });
+  const causality = operation.causality && causalityFields(operation.causality);
+  return JSON.stringify({ type: "operation", ...operation, expired, causality });
 }
 
 export function* replicaLines({ node, records }: ReplicaState): Generator<string> {
   yield JSON.stringify({ type: "replica", node });
   for (const [key, record] of records) {
-    yield JSON.stringify({ type: "record", node, key, ...record });
+    const siblings = record.siblings?.map(siblingFields);
+    yield JSON.stringify({ type: "record", node, key, ...record, siblings });
   }
+}
+
+function causalityFields({ siblings, ...causality }: Causality): object {
+  return siblings.length === 0
+    ? causality
+    : { ...causality, siblings: siblings.map(siblingFields) };
+}
+
+function siblingFields(sibling: SeenSibling): object {
+  return { ...sibling, expired: sibling.expired || undefined };
 }
 
 /** All of it or, with every malformed line named, nothing: half a history proves nothing. */
@@ -123,6 +149,7 @@ class Parser {
       r: reader.integer("r", { least: 1, most: n }),
       w: reader.integer("w", { least: 1, most: n }),
       durability: reader.oneOf("durability", ["sync", "async"]),
+      causality: reader.objectOrNone("causality", causalityOf),
     };
     const problem = reader.problem() ?? contradiction(operation);
     if (problem === undefined) this.#operations.push(operation);
@@ -146,6 +173,7 @@ class Parser {
       stamp: reader.number("stamp"),
       tombstone: reader.boolean("tombstone"),
       digest: reader.text("digest"),
+      siblings: reader.objectsOrNone("siblings", siblingOf),
     };
     const records = this.#replicas.get(node);
     const problem = reader.problem();
@@ -160,6 +188,26 @@ class Parser {
   }
 }
 
+function causalityOf(reader: LineReader): Causality {
+  return {
+    blindWrites: reader.oneOf("blindWrites", ["overwrite", "sibling", "refuse"]),
+    siblingsMax: reader.integer("siblingsMax", { least: 1 }),
+    sent: reader.textOrNone("sent"),
+    context: reader.textOrNone("context"),
+    siblings: reader.objectsOrNone("siblings", siblingOf) ?? [],
+  };
+}
+
+function siblingOf(reader: LineReader): SeenSibling {
+  return {
+    version: reader.text("version"),
+    dot: reader.text("dot"),
+    stamp: reader.number("stamp"),
+    expiresAt: reader.numberOrNone("expiresAt"),
+    expired: reader.booleanOr("expired", false),
+  };
+}
+
 /** What no client can have seen. */
 function contradiction({
   kind,
@@ -169,7 +217,15 @@ function contradiction({
   version,
   stamp,
   expired,
+  causality,
 }: Operation): string | undefined {
+  if (causality !== undefined && kind !== "get" && causality.siblings.length > 0) {
+    return `a ${kind} is shown no siblings`;
+  }
+  if (causality?.sent !== undefined && kind === "get") return "a get sends no context";
+  if (causality !== undefined && kind === "get" && version !== undefined) {
+    return "a get of siblings has no version of its own";
+  }
   if (end !== undefined && end < call) return "end is before call";
   if (outcome === "ok" && end === undefined) return "outcome ok needs an end";
   if (kind !== "get" && expired) return `a ${kind} does not expire`;

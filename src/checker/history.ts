@@ -1,3 +1,27 @@
+import type { BlindWrites } from "../core/bucket.ts";
+
+/** One of the versions beside each other that a get was shown, or that a replica holds. */
+export interface SeenSibling {
+  readonly version: string;
+  /** Names one minted version of the key: a write of several attempts may have several. */
+  readonly dot: string;
+  readonly stamp: number;
+  readonly expiresAt: number | undefined;
+  readonly expired: boolean;
+}
+
+/** What more there is to an operation on a key of a bucket that keeps siblings. */
+export interface Causality {
+  readonly blindWrites: BlindWrites;
+  readonly siblingsMax: number;
+  /** Of a write: the context that came with it; undefined: none, it was blind. */
+  readonly sent: string | undefined;
+  /** The context that the answer came with. Equal texts are equal contexts, if of one key. */
+  readonly context: string | undefined;
+  /** Of a get, in place of the one `version`. */
+  readonly siblings: readonly SeenSibling[];
+}
+
 /** One client operation, as its client saw it. Times are instants of ONE clock, any unit. */
 export interface Operation {
   readonly client: number;
@@ -28,6 +52,8 @@ export interface Operation {
   readonly r: number;
   readonly w: number;
   readonly durability: "sync" | "async";
+  /** Only in a bucket that keeps siblings. */
+  readonly causality?: Causality | undefined;
 }
 
 /** What one replica holds of one key. */
@@ -37,6 +63,8 @@ export interface ReplicaRecord {
   readonly tombstone: boolean;
   /** Of all bytes of the record. */
   readonly digest: string;
+  /** Of a bucket that keeps siblings, in place of `version`, which then only names the record. */
+  readonly siblings?: readonly SeenSibling[] | undefined;
 }
 
 /** All that one node holds in the end, by key. */

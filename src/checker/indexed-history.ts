@@ -3,6 +3,9 @@ import { incarnationsApart } from "./incarnations.ts";
 import { KeyHistory } from "./key-history.ts";
 import { logicalWrites } from "./logical-writes.ts";
 import type { WritesOfKey } from "./logical-writes.ts";
+import { oneByOne } from "./one-by-one.ts";
+import { siblingHistories } from "./sibling-history.ts";
+import type { SiblingHistory } from "./sibling-history.ts";
 
 /**
  * A history sorted by key and version once, for all the checkers that will look at it. `operations`
@@ -13,6 +16,8 @@ export class IndexedHistory implements History {
   readonly replicas: readonly ReplicaState[];
   readonly writes: ReadonlyMap<string, WritesOfKey>;
   readonly keys = new Map<string, KeyHistory>();
+  #siblings: readonly SiblingHistory[] | undefined;
+  #oneByOne: IndexedHistory | undefined;
 
   constructor(history: History) {
     this.operations = history.operations;
@@ -23,6 +28,16 @@ export class IndexedHistory implements History {
     for (const { node, records } of replicas) {
       for (const [key, record] of records) this.#key(key).hold(node, record);
     }
+  }
+
+  /** The keys of buckets that keep siblings. */
+  get siblings(): readonly SiblingHistory[] {
+    return (this.#siblings ??= siblingHistories(this));
+  }
+
+  /** Every sibling as if it had been read, and were held, by itself. */
+  get oneByOne(): IndexedHistory {
+    return (this.#oneByOne ??= new IndexedHistory(oneByOne(this)));
   }
 
   #key(key: string): KeyHistory {

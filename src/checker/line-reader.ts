@@ -86,6 +86,30 @@ export class LineReader {
     return this.#wrong(name, `one of ${choices.join(", ")}`, choices[0]);
   }
 
+  /** undefined: the field is not there. What is wrong within it is wrong with the line. */
+  objectOrNone<T>(name: string, read: (reader: LineReader) => T): T | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (!isObject(value)) return this.#wrong(name, "an object", undefined);
+    return this.#within(value, read);
+  }
+
+  objectsOrNone<T>(name: string, read: (reader: LineReader) => T): readonly T[] | undefined {
+    const value = this.#take(name);
+    if (value === undefined) return undefined;
+    if (!Array.isArray(value) || !value.every(isObject)) {
+      return this.#wrong(name, "a list of objects", undefined);
+    }
+    return value.map((fields) => this.#within(fields, read));
+  }
+
+  #within<T>(fields: Fields, read: (reader: LineReader) => T): T {
+    const reader = new LineReader(fields);
+    const value = read(reader);
+    this.#problem ??= reader.problem();
+    return value;
+  }
+
   #take(name: string): unknown {
     this.#read.add(name);
     return Object.hasOwn(this.#fields, name) ? this.#fields[name] : undefined;
