@@ -35,7 +35,9 @@ export function incarnationsApart(
 }
 
 function isSplit(write: LogicalWrite): boolean {
-  if (write.attempts.length < 2) return false;
+  // Where siblings are kept one attempt may have been minted by two replicas.
+  const mintsOnce = write.attempts.every(({ causality }) => causality === undefined);
+  if (write.attempts.length < 2 && (mintsOnce || write.stamps.size < 2)) return false;
   for (const stamp of write.stamps) if (stamp !== undefined) return true;
   return false;
 }
@@ -66,7 +68,7 @@ function mintersOf(write: LogicalWrite, stamp: number | undefined): readonly Ope
 }
 
 function inDoubt(attempt: Operation): Operation {
-  return { ...attempt, stamp: undefined, end: undefined, outcome: "unknown" };
+  return { ...attempt, stamp: undefined, expiresAt: undefined, end: undefined, outcome: "unknown" };
 }
 
 function renamed(operation: Operation, split: ReadonlyMap<string, WritesOfKey>): Operation {

@@ -1,11 +1,12 @@
-import type { Operation } from "../../src/checker/history.ts";
+import type { Causality, Operation, SeenSibling } from "../../src/checker/history.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
 import { utf8, utf8Text } from "../../src/core/bytes.ts";
 import { KvError } from "../../src/core/errors.ts";
 import { msOfStamp, STAMPS_PER_MS } from "../../src/core/hlc.ts";
 import { parseKey, parseWriteId } from "../../src/core/ids.ts";
+import { dotText } from "../../src/core/version/dot.ts";
 import type { Version } from "../../src/core/version/version.ts";
-import type { Operations } from "../../src/ports/operations.ts";
+import type { Operations, SiblingView } from "../../src/ports/operations.ts";
 import type { Machine } from "./machine.ts";
 import { WALL_MS } from "./world.ts";
 import type { World } from "./world.ts";
@@ -32,6 +33,8 @@ export interface Plan {
   readonly timeoutMs: number;
   /** 2 or more: a retry, under the same write id. */
   readonly attempt: number;
+  /** Of a write to a bucket that keeps siblings; undefined: it is blind. */
+  readonly context: string | undefined;
 }
 
 /** The version that an answer speaks of. */
@@ -40,7 +43,16 @@ interface Told {
   readonly stamp: number | undefined;
   readonly expiresAt: number | undefined;
   readonly expired: boolean;
+  readonly context?: string | undefined;
+  readonly siblings?: readonly SeenSibling[];
 }
+
+const NOTHING_TOLD: Told = {
+  identity: undefined,
+  stamp: undefined,
+  expiresAt: undefined,
+  expired: false,
+};
 
 interface Request {
   readonly client: number;
@@ -79,6 +91,7 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
         r: plan.r,
         w: plan.w,
         durability: plan.durability,
+        causality: causalityOf(world, plan, told),
       };
       world.operations.push(operation);
       resolve(operation);
@@ -98,7 +111,9 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
     world.liveness.examine();
     perform(plan, operations).then(
       (told) => {
-        if (told.expired) sometimes.note("a read found an expired version");
+        if (told.expired || told.siblings?.some((it) => it.expired) === true) {
+          sometimes.note("a read found an expired version");
+        }
         end("ok", told);
       },
       (error: unknown) => {
@@ -108,12 +123,7 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
         }
         sometimes.note(`error ${error.code}`);
         if (error.code === "clock-unsafe") noteGuard(world, plan, error);
-        end(error.outcome, {
-          identity: undefined,
-          stamp: error.data.stamp,
-          expiresAt: undefined,
-          expired: false,
-        });
+        end(error.outcome, { ...NOTHING_TOLD, stamp: error.data.stamp });
       },
     );
   });
@@ -126,6 +136,29 @@ export function identityOf(
   if (version === undefined) return undefined;
   const { writeId, content } = version;
   return content === undefined ? `${writeId} deleted` : utf8Text(content.value);
+}
+
+/** As a history tells it of what a reader is shown, or a replica holds. */
+export function seenSibling({ version, expired }: SiblingView): SeenSibling {
+  const { stamp, expiresAt } = version;
+  return {
+    version: identityOf(version) ?? "",
+    dot: dotText(version),
+    stamp,
+    expiresAt: onWorldClock(expiresAt),
+    expired,
+  };
+}
+
+function causalityOf(
+  { scenario }: World,
+  { context: sent }: Plan,
+  told: Told | undefined,
+): Causality | undefined {
+  if (scenario.siblings === undefined) return undefined;
+  const { blindWrites, siblingsMax } = scenario.siblings;
+  const { context, siblings = [] } = told ?? {};
+  return { blindWrites, siblingsMax, sent, context, siblings };
 }
 
 function written({ kind, writeId, value }: Plan): Pick<Version, "writeId" | "content"> {
@@ -157,18 +190,23 @@ async function perform(plan: Plan, operations: Operations): Promise<Told> {
     timeoutMs: plan.timeoutMs,
   };
   if (plan.kind === "get") {
-    const { version, expired } = await operations.read({ ...target, r: plan.r });
+    const { version, expired, context, siblings } = await operations.read({ ...target, r: plan.r });
+    if (context !== undefined) {
+      const seen = siblings.map(seenSibling);
+      return { ...NOTHING_TOLD, context, siblings: seen };
+    }
     const { stamp, expiresAt } = version ?? {};
     return { identity: identityOf(version), stamp, expiresAt: onWorldClock(expiresAt), expired };
   }
   const write = written(plan);
-  const { version } = await operations.write({
+  const { version, context } = await operations.write({
     ...target,
     ...write,
     w: plan.w,
     durability: plan.durability,
     ttlSeconds: plan.ttlSeconds,
     attempt: plan.attempt,
+    context: plan.context,
   });
   const { stamp } = version;
   const expiresAt =
@@ -178,6 +216,7 @@ async function perform(plan: Plan, operations: Operations): Promise<Told> {
     stamp,
     expiresAt: onWorldClock(expiresAt),
     expired: false,
+    context,
   };
 }
 

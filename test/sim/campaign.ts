@@ -1,9 +1,10 @@
+import type { Mode } from "../../src/core/bucket.ts";
 import { Sometimes } from "../../src/checker/sometimes.ts";
 import { SeededRng } from "../../src/testing/seeded-rng.ts";
 import { drawScenario } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { simulate } from "./simulate.ts";
-import { REQUIRED_STATES, statesText } from "./required-states.ts";
+import { REQUIRED_AMONG_SIBLINGS, REQUIRED_STATES, statesText } from "./required-states.ts";
 import { verdictOf } from "./verdict.ts";
 import type { RunVerdict } from "./verdict.ts";
 
@@ -26,6 +27,8 @@ export interface CampaignResult {
 export async function campaign(opts: {
   from: number;
   seeds: number;
+  /** Of all runs; undefined: each seed draws its own. */
+  mode?: Mode | undefined;
   /** Real time, for the rate that is printed; the runs do not know it. */
   now: () => number;
   stopAt: (failure: Failure) => boolean;
@@ -40,7 +43,7 @@ export async function campaign(opts: {
   while (done < opts.seeds) {
     const seed = String(opts.from + done);
     opts.onSeed(seed);
-    const scenario = drawScenario(seed, new SeededRng(seed).fork("scenario"));
+    const scenario = drawScenario(seed, new SeededRng(seed).fork("scenario"), opts.mode);
     const verdict = await verdictOf(() => simulate(scenario));
     done += 1;
     if (verdict.kind !== "broken") {
@@ -52,7 +55,9 @@ export async function campaign(opts: {
     failures.push(failure);
     if (opts.stopAt(failure)) break;
   }
-  const missing = done < SEEDS_FOR_ALL_STATES ? [] : sometimes.never(REQUIRED_STATES);
+  const required =
+    opts.mode === "lww" ? REQUIRED_STATES : [...REQUIRED_STATES, ...REQUIRED_AMONG_SIBLINGS];
+  const missing = done < SEEDS_FOR_ALL_STATES ? [] : sometimes.never(required);
   const perMinute = Math.round((done * 60_000) / (opts.now() - begun));
   const summary = [
     statesText(sometimes),

@@ -1,3 +1,4 @@
+import type { Operation } from "../../src/checker/history.ts";
 import { attempt } from "./attempt.ts";
 import type { Plan } from "./attempt.ts";
 import type { World } from "./world.ts";
@@ -5,6 +6,8 @@ import type { World } from "./world.ts";
 /** What a whole cluster owes its clients: virtual time and attempts within which it succeeds. */
 const WHOLE_MS_MAX = 500;
 const WHOLE_ATTEMPTS_MAX = 2;
+const PUT_AND_GET = ["put", "get"] as const;
+const GET_AND_PUT = ["get", "put"] as const;
 
 /**
  * After everything was mended, each node writes and reads a key at once: an operation that still
@@ -15,7 +18,10 @@ export async function checkWhole(world: World, keys: readonly string[]): Promise
   for (const [i, machine] of machines.entries()) {
     const key = keys[i % Math.max(1, keys.length)];
     if (key === undefined) return;
-    for (const kind of ["put", "get"] as const) {
+    let context: string | undefined;
+    // Where contexts are asked for, or siblings limited, a put is one that has read.
+    const kinds = scenario.siblings === undefined ? PUT_AND_GET : GET_AND_PUT;
+    for (const kind of kinds) {
       const id = `${scenario.seed}.whole.${machine.id}`;
       const plan: Plan = {
         kind,
@@ -28,9 +34,12 @@ export async function checkWhole(world: World, keys: readonly string[]): Promise
         durability: "sync",
         timeoutMs: WHOLE_MS_MAX,
         attempt: 1,
+        context,
       };
       liveness.examine();
-      if (await succeeds(world, { plan, machine, client: scenario.clients + i })) continue;
+      const done = await success(world, { plan, machine, client: scenario.clients + i });
+      context = done?.causality?.context;
+      if (done !== undefined) continue;
       liveness.violation(
         key,
         world.operations.slice(-WHOLE_ATTEMPTS_MAX),
@@ -42,14 +51,14 @@ export async function checkWhole(world: World, keys: readonly string[]): Promise
   }
 }
 
-async function succeeds(
+async function success(
   world: World,
   { plan, ...by }: Parameters<typeof attempt>[1],
-): Promise<boolean> {
+): Promise<Operation | undefined> {
   for (let number = 1; number <= WHOLE_ATTEMPTS_MAX; number++) {
     const again = { ...by, plan: { ...plan, attempt: number } };
-    const { outcome } = await world.time.settled(attempt(world, again));
-    if (outcome === "ok") return true;
+    const operation = await world.time.settled(attempt(world, again));
+    if (operation.outcome === "ok") return operation;
   }
-  return false;
+  return undefined;
 }

@@ -2,6 +2,7 @@
  * `npm run sim -- …`: whole clusters on virtual time.
  *
  *     --seeds 1000 [--from N]     a campaign; fresh seeds unless told where to begin
+ *                                 or all with one mode: --mode lww | siblings
  *     --seed 42 [--trace]         one seed, with every event if asked for
  *     --config FILE.json          one scenario, as a failure printed it
  *     --mutant NAME | --mutants   builds that are broken on purpose, each within its budget of seeds
@@ -13,6 +14,7 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import type { Mode } from "../../src/core/bucket.ts";
 import { SeededRng } from "../../src/testing/seeded-rng.ts";
 import { campaign } from "./campaign.ts";
 import type { Failure } from "./campaign.ts";
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "100" },
     from: { type: "string" },
     seed: { type: "string" },
+    mode: { type: "string" },
     config: { type: "string" },
     trace: { type: "boolean", default: false },
     mutant: { type: "string" },
@@ -46,6 +49,12 @@ const { values } = parseArgs({
     "caught-by": { type: "string" },
   },
 });
+
+function mode(): Mode | undefined {
+  if (values.mode === undefined) return undefined;
+  if (values.mode === "lww" || values.mode === "siblings") return values.mode;
+  throw new Error(`--mode is lww or siblings, not '${values.mode}'`);
+}
 
 function commitText(): string {
   try {
@@ -75,7 +84,8 @@ async function one(scenario: Scenario): Promise<boolean> {
 
 async function report({ scenario, verdict }: Failure, commit: string): Promise<void> {
   console.log(`\nFAILED: seed ${scenario.seed} at commit ${commit}; replay it with`);
-  console.log(`  npm run sim -- --seed ${scenario.seed} --trace`);
+  const ofMode = values.mode === undefined ? "" : ` --mode ${values.mode}`;
+  console.log(`  npm run sim -- --seed ${scenario.seed}${ofMode} --trace`);
   console.log(explain(verdict));
   const small = JSON.stringify(await shrink(scenario, verdict));
   console.log(`shrunk, for --config: ${small}`);
@@ -92,6 +102,7 @@ async function many(now: () => number): Promise<boolean> {
   const result = await campaign({
     from,
     seeds: Number(values.seeds),
+    mode: mode(),
     now,
     stopAt: caughtBy === undefined ? () => false : caught,
     onSeed: (seed) => {
@@ -109,7 +120,7 @@ async function main(now: () => number): Promise<boolean> {
     return one(JSON.parse(readFileSync(values.config, "utf8")) as Scenario);
   }
   if (values.seed !== undefined) {
-    return one(drawScenario(values.seed, new SeededRng(values.seed).fork("scenario")));
+    return one(drawScenario(values.seed, new SeededRng(values.seed).fork("scenario"), mode()));
   }
   return values.directed ? playAll() : many(now);
 }

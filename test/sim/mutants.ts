@@ -34,12 +34,15 @@ export async function huntMutants(only: string | undefined): Promise<boolean> {
   return survivors === 0;
 }
 
-function hunt(name: string, { seeds, checkers }: Mutant): { caught: boolean; output: string } {
+function hunt(
+  name: string,
+  { seeds, checkers, mode = "lww" }: Mutant,
+): { caught: boolean; output: string } {
   const register = pathToFileURL(join(SUPPORT, "register.mjs")).href;
   const how =
     seeds === 0
       ? ["--directed", "--catching", name]
-      : ["--from", String(FROM), "--seeds", String(seeds)];
+      : ["--from", String(FROM), "--seeds", String(seeds), "--mode", mode];
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["--import", register, MAIN, "--caught-by", checkers.join(","), ...how],

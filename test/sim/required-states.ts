@@ -25,6 +25,21 @@ export const REQUIRED_STATES: readonly string[] = [
   "a node was whole again",
 ];
 
+/** The same of runs on buckets that keep siblings. */
+export const REQUIRED_AMONG_SIBLINGS: readonly string[] = [
+  "a read showed siblings",
+  "siblings were merged",
+  "a delete stood beside a value",
+  "a write among siblings was recognised",
+  "a write of two dots was held",
+  "a write was forwarded to who minted it",
+  "a second replica was asked to mint",
+  "a node minted as somebody new",
+  "error too-many-siblings",
+  "error context-required",
+  "error context-invalid",
+];
+
 export function statesText({ counts }: Sometimes): string {
   return [...counts]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -1,3 +1,4 @@
+import type { BlindWrites, Mode } from "../../src/core/bucket.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 
 /** What can go wrong in a run. Each kind is on or off for a whole run, see {@link drawScenario}. */
@@ -57,6 +58,20 @@ export type FaultKind = (typeof FAULT_KINDS | typeof NODE_FAULT_KINDS)[number];
 
 const DAY_MS = 86_400_000;
 
+/** Of a run on a bucket that keeps siblings; shares are of its writes, what is left over repeats the last context. */
+export interface SiblingsScenario {
+  readonly blindWrites: BlindWrites;
+  readonly siblingsMax: number;
+  /** Come with the context of a get just before. */
+  readonly freshShare: number;
+  /** Come without a context. */
+  readonly blindShare: number;
+  /** Come with a context that was superseded long ago. */
+  readonly staleShare: number;
+  /** Come with a context of another key, against the rules. */
+  readonly foreignShare: number;
+}
+
 /** All that a run depends on: the same scenario gives the same run, event by event. */
 export interface Scenario {
   readonly seed: string;
@@ -97,7 +112,12 @@ export interface Scenario {
   readonly buggify: boolean;
   /** Memory for records used last; a cache hides what happens to the disk. */
   readonly recordCacheBytes: number;
+  /** undefined: the bucket keeps one version. */
+  readonly siblings?: SiblingsScenario | undefined;
 }
+
+/** Of all runs. */
+const SIBLINGS_SHARE = 1 / 3;
 
 /** Whether a node whose clock is wrong is to say so within a run. */
 export function isGuarded({ clockOffsetMaxMs }: Scenario): boolean {
@@ -107,8 +127,10 @@ export function isGuarded({ clockOffsetMaxMs }: Scenario): boolean {
 /**
  * Swarm testing (Groce et al., ISSTA 2012): each seed draws its own subset of faults, because all of
  * them at once mask each other's bugs, and its own sizes, small ones above all.
+ *
+ * @param mode unless given, drawn as well.
  */
-export function drawScenario(seed: string, rng: SeededRng): Scenario {
+export function drawScenario(seed: string, rng: SeededRng, mode?: Mode): Scenario {
   const pick = <T>(choices: readonly [T, ...T[]]): T =>
     choices[rng.below(choices.length)] ?? choices[0];
   const nodes = pick([3, 3, 3, 4, 5]);
@@ -156,5 +178,22 @@ export function drawScenario(seed: string, rng: SeededRng): Scenario {
     ttlShare: pick([0, 0.2, 0.5]),
     clockOffsetMaxMs: pick([DAY_MS, DAY_MS, 500]),
     heartbeatEveryMs: pick([200, 1_000]),
+    siblings: drawSiblings(rng.fork("siblings"), mode),
+  };
+}
+
+/** From a stream of its own: what else a seed draws does not depend on the mode. */
+function drawSiblings(rng: SeededRng, mode: Mode | undefined): SiblingsScenario | undefined {
+  const drawn = rng.fraction() < SIBLINGS_SHARE ? "siblings" : "lww";
+  if ((mode ?? drawn) !== "siblings") return undefined;
+  const pick = <T>(choices: readonly [T, ...T[]]): T =>
+    choices[rng.below(choices.length)] ?? choices[0];
+  return {
+    blindWrites: pick(["overwrite", "overwrite", "sibling", "refuse"]),
+    siblingsMax: pick([2, 4, 32]),
+    freshShare: pick([0.3, 0.6, 0.9]),
+    blindShare: pick([0, 0.1, 0.3]),
+    staleShare: pick([0, 0.05, 0.2]),
+    foreignShare: pick([0, 0, 0.02]),
   };
 }

@@ -6,6 +6,7 @@ import type { RunVerdict } from "./verdict.ts";
 /** Runs that shrinking may cost. */
 const TRIES_MAX = 60;
 
+const SIBLINGS_SHARES = ["freshShare", "blindShare", "staleShare", "foreignShare"] as const;
 const SHARES = [
   "weakShare",
   "asyncShare",
@@ -24,6 +25,11 @@ function smaller(scenario: Scenario): readonly Scenario[] {
   if (scenario.buggify) candidates.push({ ...scenario, buggify: false });
   for (const share of SHARES) {
     if (scenario[share] > 0) candidates.push({ ...scenario, [share]: 0 });
+  }
+  const { siblings } = scenario;
+  for (const share of SIBLINGS_SHARES) {
+    if (siblings === undefined || siblings[share] === 0) continue;
+    candidates.push({ ...scenario, siblings: { ...siblings, [share]: 0 } });
   }
   const halved = (count: number): number => Math.max(1, Math.floor(count / 2));
   for (const size of ["operations", "clients", "keys"] as const) {

@@ -1,6 +1,17 @@
-import { checkAll, LWW_CHECKERS } from "../../src/checker/check-all.ts";
+import {
+  checkAll,
+  LWW_CHECKERS,
+  ofEachSibling,
+  SIBLINGS_CHECKERS,
+} from "../../src/checker/check-all.ts";
 import { expiry } from "../../src/checker/expiry.ts";
-import type { Finding, History, Operation, ReplicaState } from "../../src/checker/history.ts";
+import type {
+  Checker,
+  Finding,
+  History,
+  Operation,
+  ReplicaState,
+} from "../../src/checker/history.ts";
 import type { Sometimes } from "../../src/checker/sometimes.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
 import { hex, utf8 } from "../../src/core/bytes.ts";
@@ -9,12 +20,13 @@ import { parseKey } from "../../src/core/ids.ts";
 import { partitionOfRecordKey, recordKey } from "../../src/core/record-key.ts";
 import type { RecordKey } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
-import { identityOf } from "./attempt.ts";
+import { identityOf, seenSibling } from "./attempt.ts";
 import { checkWhole } from "./liveness.ts";
 import type { Machine } from "./machine.ts";
 import { DISK_BYTES, Nemesis } from "./nemesis.ts";
 import { isGuarded } from "./scenario.ts";
 import type { Scenario } from "./scenario.ts";
+import { countSiblings } from "./siblings-states.ts";
 import { Trace } from "./trace.ts";
 import { Workload } from "./workload.ts";
 import { World } from "./world.ts";
@@ -59,19 +71,24 @@ export async function simulate(
   const replicas = await readEverywhere(world);
   for (const machine of machines) countStates(machine, world);
   countOutcomes(world.operations, sometimes);
+  if (scenario.siblings !== undefined) countSiblings(world, replicas);
   const history: History = { operations: world.operations, replicas };
   return {
     scenario,
     history,
-    findings: [
-      ...checkAll(history, [...LWW_CHECKERS, expiry(machines.map((it) => it.wallOffsets))]),
-      world.liveness.finding(),
-    ],
+    findings: [...checkAll(history, checkersOf(world)), world.liveness.finding()],
     sometimes,
     traceHash: trace.hash,
     events: trace.events,
     virtualMs: time.now(),
   };
+}
+
+function checkersOf({ scenario, machines }: World): readonly Checker[] {
+  const expires = expiry(machines.map((it) => it.wallOffsets));
+  return scenario.siblings === undefined
+    ? [...LWW_CHECKERS, expires]
+    : [...SIBLINGS_CHECKERS, ofEachSibling(expires)];
 }
 
 function isWhole({ machines }: World): boolean {
@@ -158,8 +175,12 @@ function recordState(machine: Machine, address: RecordKey): RecordState {
   const bytes = machine.disk.get(address);
   if (bytes === undefined) return ABSENT;
   const record = decodeRecord(address, bytes);
-  if (record.kind === "damaged" || record.mode !== "lww")
-    throw new Error(`${machine.id} holds no lww record`);
+  if (record.kind === "damaged") throw new Error(`${machine.id} holds a damaged record`);
+  if (record.mode === "siblings") {
+    const siblings = record.versions.map((version) => seenSibling({ version, expired: false }));
+    const version = siblings.map(({ dot }) => dot).join();
+    return { version, stamp: record.stamp, tombstone: false, digest: hex(record.bytes), siblings };
+  }
   const { version } = record;
   return {
     version: identityOf(version) ?? "",

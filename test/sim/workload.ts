@@ -2,6 +2,7 @@ import type { Operation } from "../../src/checker/history.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
 import { attempt } from "./attempt.ts";
 import type { Plan } from "./attempt.ts";
+import { Contexts } from "./contexts.ts";
 import type { Machine } from "./machine.ts";
 import type { World } from "./world.ts";
 
@@ -17,6 +18,7 @@ interface Client {
   readonly number: number;
   readonly rng: SeededRng;
   readonly ttlRng: SeededRng;
+  readonly contexts: Contexts;
 }
 
 /** The clients of a run: each does one operation after the other, through any node that is up. */
@@ -31,7 +33,8 @@ export class Workload {
     this.#clientsLeft = world.scenario.clients;
     for (let number = 0; number < world.scenario.clients; number++) {
       const own = rng.fork(number);
-      const client = { number, rng: own, ttlRng: own.fork("ttl") };
+      const contexts = new Contexts(own.fork("contexts"));
+      const client = { number, rng: own, ttlRng: own.fork("ttl"), contexts };
       this.#run(client).catch((error: unknown) => world.bugs.push(error));
     }
   }
@@ -44,7 +47,7 @@ export class Workload {
     const { scenario } = this.#world;
     while (this.#begun < scenario.operations) {
       await this.#world.pause(client.rng.fraction() * scenario.thinkMsMax);
-      const plan = this.#plan(client);
+      const plan = await this.#withContext(client, this.#plan(client));
       const machine = await this.#someMachine(client, undefined);
       const { outcome } = await this.#attempt(client, plan, machine);
       if (plan.kind !== "get") await this.#afterWrite(client, { plan, machine, outcome });
@@ -76,10 +79,35 @@ export class Workload {
 
   async #attempt(client: Client, plan: Plan, machine: Machine): Promise<Operation> {
     const operation = await attempt(this.#world, { client: client.number, plan, machine });
+    client.contexts.note(operation);
     if (operation.outcome !== "ok") {
       await this.#world.pause(REFUSED_PAUSE_MS * client.rng.fraction());
     }
     return operation;
+  }
+
+  /** Of a write to a bucket that keeps siblings; perhaps the key is read first. */
+  async #withContext(client: Client, plan: Plan): Promise<Plan> {
+    const { siblings } = this.#world.scenario;
+    if (siblings === undefined || plan.kind === "get") return plan;
+    const { contexts } = client;
+    const { key } = plan;
+    switch (contexts.choose(siblings)) {
+      case "blind":
+        return plan;
+      case "stale":
+        return { ...plan, context: contexts.any(key) };
+      case "foreign":
+        return { ...plan, context: contexts.ofOther(key) };
+      case "last":
+        return { ...plan, context: contexts.last(key) };
+      case "fresh": {
+        const get: Plan = { ...plan, kind: "get", r: this.#world.scenario.r };
+        const machine = await this.#someMachine(client, undefined);
+        const { causality } = await this.#attempt(client, get, machine);
+        return { ...plan, context: causality?.context };
+      }
+    }
   }
 
   /** Another one than last time where there is one; while nobody takes requests the client waits. */
@@ -114,6 +142,7 @@ export class Workload {
       durability: rng.fraction() < asyncShare ? "async" : "sync",
       timeoutMs: TIMEOUTS_MS[rng.below(TIMEOUTS_MS.length)] ?? 2_000,
       attempt: 1,
+      context: undefined,
     };
   }
 }

@@ -2,9 +2,11 @@ import { Evidence } from "../../src/checker/evidence.ts";
 import type { Operation } from "../../src/checker/history.ts";
 import { Sometimes } from "../../src/checker/sometimes.ts";
 import { DEFAULT_BUCKET } from "../../src/core/bucket.ts";
+import type { BucketProperties } from "../../src/core/bucket.ts";
 import { OPTIONS, parsePeers } from "../../src/core/config.ts";
 import type { Config, OptionName } from "../../src/core/config.ts";
 import { parseNodeId } from "../../src/core/ids.ts";
+import { decodeRequest } from "../../src/core/messages/request.ts";
 import { firstClusterDocument } from "../../src/core/layout/cluster-document.ts";
 import type { ClusterDocument } from "../../src/core/layout/cluster-document.ts";
 import type { BuggifyPoint } from "../../src/ports/buggify.ts";
@@ -77,7 +79,8 @@ export class World {
       clockOffsetMaxMs,
       heartbeatEveryMs,
     };
-    this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, { ...bucket, n, r, w }]]) };
+    const properties = { ...bucket, n, r, w, ...bucketOf(scenario) };
+    this.document = { ...first, buckets: new Map([[DEFAULT_BUCKET, properties]]) };
     this.network.fate = (message) => this.#fate(message);
     this.machines = ids.map(
       (id) => new Machine({ ...options, id }, this, this.rng.fork("node").fork(id)),
@@ -138,7 +141,8 @@ export class World {
   #fate(message: Message): readonly number[] {
     const rng = this.#networkRng;
     const delays: number[] = [];
-    const copies = this.has("duplication") && rng.fraction() < DUPLICATION_SHARE ? 2 : 1;
+    const doubled = this.has("duplication") && rng.fraction() < DUPLICATION_SHARE;
+    const copies = doubled && isRepeatable(message) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
       if (this.has("loss") && rng.fraction() < LOSS_SHARE) continue;
       const slowMs = this.slowLinks.get(`${message.from} ${message.to}`) ?? 0;
@@ -153,6 +157,20 @@ export class World {
     this.trace.message(this.time.now(), message, delays);
     return delays;
   }
+}
+
+/**
+ * On a connection nothing arrives twice. Whatever does no harm if it did is doubled all the same; to
+ * mint a write anew after it was refused would.
+ */
+function isRepeatable({ leg, request }: Message): boolean {
+  return leg !== "request" || decodeRequest(request).request.kind !== "mint";
+}
+
+function bucketOf({ siblings }: Scenario): Partial<BucketProperties> {
+  if (siblings === undefined) return {};
+  const { blindWrites, siblingsMax } = siblings;
+  return { mode: "siblings", blindWrites, siblingsMax };
 }
 
 /** Every option that has a default. */

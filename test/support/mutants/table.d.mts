@@ -1,6 +1,8 @@
 export interface Mutant {
   readonly breaks: string;
   readonly seeds: number;
+  /** Of the buckets of its seeds; "lww" unless given. */
+  readonly mode?: "lww" | "siblings";
   readonly checkers: readonly string[];
   readonly edits: readonly {
     readonly file: string;

@@ -5,11 +5,13 @@
  *
  * `checkers` are the ones of which at least one must notice, within `seeds` seeds of simulation: a
  * budget that was fixed before the mutant was first run. With 0 seeds it is for the directed schedules
- * that name it (`test/sim/directed`): random search is too unlikely to notice. The checker "process"
+ * that name it (`test/sim/directed`): random search is too unlikely to notice. The seeds run on buckets
+ * of `mode`, or on such that keep one version. The checker "process"
  * stands for an end of the process that nobody asked for.
  *
+ * @typedef {"lww" | "siblings"} Mode
  * @typedef {{ file: string; find: string; replace: string }} Edit
- * @typedef {{ breaks: string; seeds: number; checkers: readonly string[]; edits: readonly Edit[] }} Mutant
+ * @typedef {{ breaks: string; seeds: number; mode?: Mode; checkers: readonly string[]; edits: readonly Edit[] }} Mutant
  * @type {ReadonlyMap<string, Mutant>}
  */
 export const MUTANTS = new Map([

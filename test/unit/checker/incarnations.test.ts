@@ -35,6 +35,33 @@ describe("which version an operation speaks of", () => {
     expect(apart(seen)).toBe(seen);
   });
 
+  test("where siblings are kept one attempt may have become two versions, each with an expiry of its own", () => {
+    const causality = {
+      blindWrites: "overwrite",
+      siblingsMax: 32,
+      sent: undefined,
+      context: undefined,
+      siblings: [],
+    } as const;
+    const seen = history([
+      put("a", 0, 1, { stamp: 5, expiresAt: 50, causality }),
+      get("a", 2, 3, { stamp: 5, expiresAt: 50 }),
+      get("a", 2, 3, { stamp: 8, expiresAt: 80 }),
+    ]);
+    expect(
+      apart(seen).operations.map(({ version, expiresAt, outcome }) => [
+        version,
+        expiresAt,
+        outcome,
+      ]),
+    ).toEqual([
+      ["a@5", 50, "ok"],
+      ["a@8", 80, "ok"],
+      ["a@5", 50, "ok"],
+      ["a@8", undefined, "unknown"],
+    ]);
+  });
+
   test("two acknowledged attempts of one write with two stamps are two versions, so are the gets of them", () => {
     expect(
       told(
