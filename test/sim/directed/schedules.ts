@@ -4,6 +4,7 @@ import { LATE } from "./late.ts";
 import { LOST_DIRECTORIES } from "./lost-directories.ts";
 import { REPAIR } from "./repair.ts";
 import { RETRIES } from "./retries.ts";
+import { SIBLINGS } from "./siblings.ts";
 import type { Schedule } from "./schedule.ts";
 
 export const SCHEDULES: readonly Schedule[] = [
@@ -13,4 +14,5 @@ export const SCHEDULES: readonly Schedule[] = [
   ...CRASHES,
   ...CLOCKS,
   ...LOST_DIRECTORIES,
+  ...SIBLINGS,
 ];

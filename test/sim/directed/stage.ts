@@ -1,7 +1,14 @@
-import { checkAll, LWW_CHECKERS } from "../../../src/checker/check-all.ts";
+import { checkAll, LWW_CHECKERS, SIBLINGS_CHECKERS } from "../../../src/checker/check-all.ts";
 import { Evidence } from "../../../src/checker/evidence.ts";
-import type { Finding, Operation, ReplicaState } from "../../../src/checker/history.ts";
+import type {
+  Causality,
+  Finding,
+  Operation,
+  ReplicaState,
+  SeenSibling,
+} from "../../../src/checker/history.ts";
 import { DEFAULT_BUCKET } from "../../../src/core/bucket.ts";
+import type { BucketProperties } from "../../../src/core/bucket.ts";
 import { hex, utf8Text } from "../../../src/core/bytes.ts";
 import { KvError } from "../../../src/core/errors.ts";
 import type { Version } from "../../../src/core/version/version.ts";
@@ -9,7 +16,7 @@ import type { ReadRequest, WriteRequest } from "../../../src/ports/operations.ts
 import { LATENCY_MS, VirtualCluster, writeIdOf } from "../../support/virtual-cluster.ts";
 import type { VirtualClusterOptions } from "../../support/virtual-cluster.ts";
 import type { VirtualNode } from "../../support/virtual-node.ts";
-import { identityOf } from "../attempt.ts";
+import { identityOf, seenSibling } from "../attempt.ts";
 import { Hold } from "./hold.ts";
 import type { Which } from "./hold.ts";
 
@@ -26,7 +33,12 @@ export interface Told {
   /** Of a get. */
   readonly version: Version | undefined;
   readonly expired: boolean;
+  /** In a bucket that keeps siblings. */
+  readonly context?: string | undefined;
+  readonly siblings?: readonly SeenSibling[];
 }
+
+type Answered = Omit<Told, "outcome" | "code">;
 
 /**
  * A cluster on which a schedule plays: every message can be held back, every operation is in the
@@ -89,27 +101,26 @@ export class Stage {
     request: Partial<WriteRequest> = {},
   ): Promise<Told> {
     const writeId = request.writeId ?? writeIdOf(value.replaceAll(" ", "-"));
-    return this.#record({ kind: "put", key, version: value, w: request.w }, async () => {
-      const { version } = await node.put(key, value, { ...request, writeId });
-      return { stamp: version.stamp, version: undefined, expired: false };
+    return this.#record({ ...request, kind: "put", key, version: value }, async () => {
+      const { version, context } = await node.put(key, value, { ...request, writeId });
+      return { stamp: version.stamp, version: undefined, expired: false, context };
     });
   }
 
   delete(node: VirtualNode, key: string, request: Partial<WriteRequest> = {}): Promise<Told> {
     const writeId = request.writeId ?? writeIdOf(`delete-${this.#operations.length}`);
-    return this.#record(
-      { kind: "delete", key, version: identityOf({ writeId, content: undefined }), w: request.w },
-      async () => {
-        const { version } = await node.delete(key, { ...request, writeId });
-        return { stamp: version.stamp, version: undefined, expired: false };
-      },
-    );
+    const identity = identityOf({ writeId, content: undefined });
+    return this.#record({ ...request, kind: "delete", key, version: identity }, async () => {
+      const { version, context } = await node.delete(key, { ...request, writeId });
+      return { stamp: version.stamp, version: undefined, expired: false, context };
+    });
   }
 
   get(node: VirtualNode, key: string, request: Partial<ReadRequest> = {}): Promise<Told> {
     return this.#record({ kind: "get", key, version: undefined, r: request.r }, async () => {
-      const { version, expired } = await node.get(key, request);
-      return { stamp: version?.stamp, version, expired };
+      const { version, expired, context, siblings } = await node.get(key, request);
+      const seen = siblings.map(seenSibling);
+      return { stamp: version?.stamp, version, expired, context, siblings: seen };
     });
   }
 
@@ -129,24 +140,34 @@ export class Stage {
     }
     await this.advance(SETTLE_MS);
     const history = { operations: this.#operations, replicas: this.#replicas() };
-    return [...checkAll(history, LWW_CHECKERS), this.#expectations.finding()];
+    const checkers = this.#keepsSiblings ? SIBLINGS_CHECKERS : LWW_CHECKERS;
+    return [...checkAll(history, checkers), this.#expectations.finding()];
   }
 
   get #n(): number {
     return this.#bucket.n;
   }
 
-  get #bucket(): { readonly n: number; readonly r: number; readonly w: number } {
+  get #keepsSiblings(): boolean {
+    return this.#bucket.mode === "siblings";
+  }
+
+  get #bucket(): BucketProperties {
     const bucket = this.cluster.document.buckets.get(DEFAULT_BUCKET);
     if (bucket === undefined) throw new Error("the bucket 'default' always exists");
     return bucket;
   }
 
   async #record(
-    facts: Pick<Operation, "kind" | "key" | "version"> & { r?: unknown; w?: unknown },
-    perform: () => Promise<Pick<Told, "stamp" | "version" | "expired">>,
+    facts: Pick<Operation, "kind" | "key" | "version"> & {
+      r?: unknown;
+      w?: unknown;
+      durability?: Operation["durability"] | undefined;
+      context?: string | undefined;
+    },
+    perform: () => Promise<Answered>,
   ): Promise<Told> {
-    const { kind, key, version } = facts;
+    const { kind, key, version, durability = "sync", context: sent } = facts;
     this.#keys.add(key);
     const { n, r, w } = this.#bucket;
     const begun: Operation = {
@@ -164,7 +185,8 @@ export class Stage {
       n,
       r: typeof facts.r === "number" ? facts.r : r,
       w: typeof facts.w === "number" ? facts.w : w,
-      durability: "sync",
+      durability,
+      causality: this.#causality(sent, undefined),
     };
     const at = this.#operations.push(begun) - 1;
     const told = await perform().then(
@@ -179,30 +201,63 @@ export class Stage {
       ...begun,
       end: told.outcome === "unknown" ? undefined : this.cluster.time.now(),
       outcome: told.outcome,
-      version: kind === "get" ? identityOf(told.version) : version,
-      stamp: told.stamp,
-      expired: told.expired,
+      ...(kind !== "get" && { version, stamp: told.stamp }),
+      ...(kind === "get" && !this.#keepsSiblings && registerRead(told)),
+      causality: this.#causality(sent, told),
     };
     return told;
+  }
+
+  #causality(sent: string | undefined, told: Told | undefined): Causality | undefined {
+    if (!this.#keepsSiblings) return undefined;
+    const { blindWrites, siblingsMax } = this.#bucket;
+    const { context, siblings = [] } = told ?? {};
+    return { blindWrites, siblingsMax, sent, context, siblings };
   }
 
   #replicas(): readonly ReplicaState[] {
     return this.cluster.nodes.map((node) => {
       const records = new Map<string, RecordState>();
       for (const key of this.#keys) {
-        const record = node.record(key);
-        if (record === undefined || !this.cluster.preferenceList(key).includes(node.id)) continue;
-        const { version, bytes } = record;
-        records.set(key, {
-          version: identityOf(version) ?? "",
-          stamp: version.stamp,
-          tombstone: version.content === undefined,
-          digest: hex(bytes),
-        });
+        if (!this.cluster.preferenceList(key).includes(node.id)) continue;
+        const state = this.#keepsSiblings ? siblingsState(node, key) : recordState(node, key);
+        if (state !== undefined) records.set(key, state);
       }
       return { node: node.id, records };
     });
   }
+}
+
+function registerRead({ version, stamp, expired }: Told): Partial<Operation> {
+  return { version: identityOf(version), stamp, expired };
+}
+
+function recordState(node: VirtualNode, key: string): RecordState | undefined {
+  const record = node.record(key);
+  if (record === undefined) return undefined;
+  const { version, bytes } = record;
+  return {
+    version: identityOf(version) ?? "",
+    stamp: version.stamp,
+    tombstone: version.content === undefined,
+    digest: hex(bytes),
+  };
+}
+
+function siblingsState(node: VirtualNode, key: string): RecordState | undefined {
+  const record = node.siblings(key);
+  if (record === undefined) return undefined;
+  const siblings = record.versions.map((version) => seenSibling({ version, expired: false }));
+  const version = siblings.map(({ dot }) => dot).join();
+  return { version, stamp: record.stamp, tombstone: false, digest: hex(record.bytes), siblings };
+}
+
+/** What a get was shown of a bucket that keeps siblings, sorted. */
+export function valuesIn({ siblings = [] }: Told): string {
+  return siblings
+    .map(({ version }) => version)
+    .toSorted()
+    .join();
 }
 
 export function valueIn({ version }: Told): string | undefined {

@@ -673,6 +673,222 @@ export const MUTANTS = new Map([
       ],
     },
   ],
+  [
+    "context-ignored",
+    {
+      breaks: "a write supersedes what is there, whatever its writer has seen (I6)",
+      seeds: 20,
+      mode: "siblings",
+      checkers: ["lost-siblings", "false-siblings"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: 'const context = plan.context ?? (plan.blindWrites === "overwrite" ? seen : NOTHING_SEEN);',
+          replace: "const context = seen;",
+        },
+      ],
+    },
+  ],
+  [
+    "context-of-any-key",
+    {
+      breaks: "a context of one key is taken for one of another (I6)",
+      seeds: 200,
+      mode: "siblings",
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/core/causal/context-tokens",
+          find: "[PURPOSE, Uint8Array.of(key.byteLength >> 8, key.byteLength), key, context]",
+          replace: "[PURPOSE, context]",
+        },
+      ],
+    },
+  ],
+  [
+    "contexts-cover-all-or-nothing",
+    {
+      breaks:
+        "a context supersedes an actor's versions only if it has seen all of them, as without dots",
+      seeds: 20,
+      mode: "siblings",
+      checkers: ["false-siblings"],
+      edits: [
+        {
+          file: "src/core/version/siblings",
+          find: "const seen = [...context].map(",
+          replace:
+            "const all = ([actor, stamp]) => (before?.entries ?? []).every((it) => it.actor !== actor || newestOf(it) <= stamp); const seen = [...context].filter(all).map(",
+        },
+      ],
+    },
+  ],
+  [
+    "one-actor-wins",
+    {
+      breaks: "of concurrent versions of several actors the newest is kept (I6)",
+      seeds: 20,
+      mode: "siblings",
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/core/version/siblings",
+          find: "return [...merged.values()];",
+          replace:
+            "const all = [...merged.values()]; const newest = Math.max(...all.map((it) => it.siblings.at(-1)?.stamp ?? 0)); return all.map((it) => ({ ...it, siblings: it.siblings.filter(({ stamp }) => stamp === newest) }));",
+        },
+      ],
+    },
+  ],
+  [
+    "tombstones-dropped",
+    {
+      breaks: "a delete beside a value is no sibling (I6)",
+      seeds: 50,
+      mode: "siblings",
+      checkers: ["lost-siblings", "convergence"],
+      edits: [
+        {
+          file: "src/core/version/siblings",
+          find: "return [...merged.values()];",
+          replace:
+            "const all = [...merged.values()]; if (all.flatMap((it) => it.siblings).every((it) => it.version.content === undefined)) return all; return all.map((it) => ({ ...it, siblings: it.siblings.filter(({ version }) => version.content !== undefined) }));",
+        },
+      ],
+    },
+  ],
+  [
+    "siblings-max-ignored",
+    {
+      breaks: "siblings grow without bound",
+      seeds: 50,
+      mode: "siblings",
+      checkers: ["sibling-bound"],
+      edits: [
+        {
+          file: "src/core/version/successor",
+          find: "if (beside.length < siblingsMax)",
+          replace: "if (true)",
+        },
+      ],
+    },
+  ],
+  [
+    "silent-minter-as-refusal",
+    {
+      breaks: "a write whose minter is silent counts as not applied (I8)",
+      seeds: 20,
+      mode: "siblings",
+      checkers: ["outcome-honesty"],
+      edits: [
+        {
+          file: "src/core/quorum/mint-quorum",
+          find: 'outcome === "not-applied" && silent <= 0',
+          replace: 'outcome === "not-applied"',
+        },
+      ],
+    },
+  ],
+  [
+    "context-of-a-write-tells-too-much",
+    {
+      breaks:
+        "the context of a write covers earlier versions of its minter that its writer never saw (I6)",
+      seeds: 100,
+      mode: "siblings",
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/core/version/successor",
+          find: "return own.length === 1 ?",
+          replace: "return own.length > 0 ?",
+        },
+      ],
+    },
+  ],
+  [
+    "new-version-alone",
+    {
+      breaks: "a new version is sent out without the record that it belongs to (I6)",
+      seeds: 0,
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: "const record = successor(plan.key, before, {",
+          replace: "const record = successor(plan.key, undefined, {",
+        },
+      ],
+    },
+  ],
+  [
+    "fold-discards",
+    {
+      breaks:
+        "of two dots of one write the older one is superseded, and all before it of its actor (I6)",
+      seeds: 0,
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/core/version/siblings",
+          find: "return [...merged.values()];",
+          replace:
+            "const all = [...merged.values()]; const newest = new Map(); for (const { version: v } of all.flatMap((it) => it.siblings)) newest.set(v.writeId, Math.max(newest.get(v.writeId) ?? 0, v.stamp)); return all.map((it) => { const older = it.siblings.filter((s) => newest.get(s.version.writeId) > s.stamp); const discarded = Math.max(it.discarded, ...older.map((s) => s.stamp)); return { ...it, discarded, siblings: it.siblings.filter((s) => s.stamp > discarded) }; });",
+        },
+      ],
+    },
+  ],
+  [
+    "dots-counted-by-the-record",
+    {
+      breaks: "a node numbers versions by the record that it holds, under one name for ever (I6)",
+      seeds: 0,
+      checkers: ["lost-siblings", "one-dot"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: "const stamp = stampAfter({ own: minted, newest: newestKnown(newest, before, context) });",
+          replace:
+            "const actor = modules.stamps.actor; const held = before?.context.get(actor) ?? 0; const stamp = Math.max(held, context.get(actor) ?? 0) + 1;",
+        },
+        {
+          file: "src/node/replica/directory",
+          find: "(before.clean ? 0 : 1)",
+          replace: "0",
+        },
+      ],
+    },
+  ],
+  [
+    "refused-by-own-disk-is-nothing",
+    {
+      breaks: "a node goes on under its old name although its disk lacks what it sent out (I6)",
+      seeds: 0,
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: "this.#trust.lose();",
+          replace: ";",
+        },
+      ],
+    },
+  ],
+  [
+    "minter-ignores-write-id",
+    {
+      breaks: "a retry among siblings is minted anew although the write was acknowledged",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: "if (witnesses.length > 0)",
+          replace: "if (false)",
+        },
+      ],
+    },
+  ],
 ]);
 
 /** @returns the mutant's source of the module at `url`, or undefined if it leaves that module alone. */
