@@ -58,7 +58,7 @@ export interface ReadResult {
   readonly version: Version | undefined;
   /** The version is over: the key counts as absent. */
   readonly expired: boolean;
-  /** All concurrent versions of a siblings bucket, those of one write id shown as one; newest first. */
+  /** All concurrent versions of a siblings bucket, attempts of one write shown as one; newest first. */
   readonly siblings: readonly SiblingView[];
   /** Of a siblings bucket: the token of all that this answer tells. */
   readonly context: string | undefined;

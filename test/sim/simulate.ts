@@ -236,9 +236,10 @@ function countOutcomes(operations: readonly Operation[], sometimes: Sometimes): 
     if (outcome === "unknown") sometimes.note("a write's outcome was unknown");
     if (outcome === "ok") acknowledged.add(version);
   }
-  for (const { kind, outcome, version } of operations) {
-    if (kind !== "get" || outcome !== "ok" || version === undefined) continue;
-    if (!acknowledged.has(version)) {
+  for (const { kind, outcome, version, causality } of operations) {
+    if (kind !== "get" || outcome !== "ok") continue;
+    const seen = causality?.siblings.map((it) => it.version) ?? [version];
+    if (seen.some((it) => it !== undefined && !acknowledged.has(it))) {
       sometimes.note("a read saw a write that was never acknowledged");
     }
   }

@@ -289,6 +289,16 @@ describe("a retry under one write id", () => {
   });
 });
 
+test("a write id that two clients use at once for other contents hides neither: both are acknowledged, and both are read", async () => {
+  const cluster = await open();
+  const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+  const writeId = writeIdOf("used-twice");
+  await cluster.run(
+    Promise.all([n1.put("k", "mine", { writeId }), n2.put("k", "theirs", { writeId })]),
+  );
+  expect(valuesOf(await cluster.run(n3.get("k")))).toEqual(["mine", "theirs"]);
+});
+
 describe("a node that may have forgotten what it minted", () => {
   test("mints as somebody new after a loss of power, and nothing that is acknowledged later is lost to what it forgot", async () => {
     const cluster = await open();
