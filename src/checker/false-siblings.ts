@@ -6,8 +6,8 @@ import { quoted } from "./wording.ts";
 
 /**
  * What stands beside each other is concurrent: a version is never seen beside one that its writer had
- * seen, be it by the context that was sent or, where blind writes overwrite, because it had been
- * acknowledged, or shown, before they were called. No write is seen twice in one place.
+ * seen, be it by the context that was sent or, where blind writes overwrite, because enough replicas had
+ * shown it before they were called. No write is seen twice in one place.
  */
 export function falseSiblings(history: History): Finding {
   const evidence = new Evidence("false-siblings");

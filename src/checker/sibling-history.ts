@@ -147,22 +147,20 @@ export class SiblingHistory {
     }
   }
 
-  /** Whether the write was blind and its learn round certain to meet this version. */
-  #overwrote(write: SiblingWrite, { version, stamp, dot }: SeenSibling): boolean {
+  /**
+   * Whether the write was blind and its learn round certain to meet this version, which so many
+   * replicas had shown before. That it had been acknowledged proves nothing: two replicas may mint one
+   * attempt under one stamp, and whoever was told the stamp cannot tell whose it is.
+   */
+  #overwrote(write: SiblingWrite, { version, dot }: SeenSibling): boolean {
     const other = this.writes.get(version);
     if (other === undefined || !write.overwrites || !other.sync) return false;
     const needed = Math.max(...write.attempts.map(learnsFrom));
-    const isBefore = ({ end = Infinity }: Operation): boolean => end < write.call;
-    return (
-      other.acknowledgements.some(
-        (it) => isBefore(it) && it.stamp === stamp && it.w >= needed && it.outcome === "ok",
-      ) ||
-      other.gets.some(
-        (it) =>
-          isBefore(it) &&
-          it.r >= needed &&
-          (it.causality?.siblings.some((shown) => shown.dot === dot) ?? false),
-      )
+    return other.gets.some(
+      ({ end = Infinity, r, causality }) =>
+        end < write.call &&
+        r >= needed &&
+        (causality?.siblings.some((shown) => shown.dot === dot) ?? false),
     );
   }
 

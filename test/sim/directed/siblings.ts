@@ -164,6 +164,22 @@ export const SIBLINGS: readonly Schedule[] = [
     },
   },
   {
+    name: "siblings: a blind write supersedes what was acknowledged, also where its minter missed it",
+    catches: ["blind-write-sees-own-disk-alone"],
+    play: async () => {
+      const stage = await open();
+      const { cluster, a, b, c, key } = stage;
+      const toC = stage.hold({ kind: "write", leg: "request", from: a.id, to: c.id });
+      await cluster.run(stage.put(a, key, "first"));
+      toC.drop();
+      await stage.advance(100);
+      await cluster.run(stage.put(c, key, "second"));
+      const read = await cluster.run(stage.get(b, key));
+      stage.expect(valuesIn(read) === "second", "They did not overlap.");
+      return stage.end();
+    },
+  },
+  {
     name: "siblings: a context of another key is refused, and supersedes nothing",
     catches: ["context-of-any-key"],
     play: async () => {

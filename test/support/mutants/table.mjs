@@ -690,6 +690,39 @@ export const MUTANTS = new Map([
     },
   ],
   [
+    "blind-write-sees-own-disk-alone",
+    {
+      breaks:
+        "a blind write that overwrites supersedes what its minter holds, not what it has learned",
+      seeds: 0,
+      checkers: ["directed"],
+      edits: [
+        {
+          file: "src/coordinator/minter",
+          find: 'const context = plan.context ?? (plan.blindWrites === "overwrite" ? seen : NOTHING_SEEN);',
+          replace:
+            'const context = plan.context ?? (plan.blindWrites === "overwrite" ? (before?.context ?? NOTHING_SEEN) : NOTHING_SEEN);',
+        },
+      ],
+    },
+  ],
+  [
+    "one-id-one-version",
+    {
+      breaks: "two versions of one write id are shown as one, whatever they say (I6)",
+      seeds: 300,
+      mode: "siblings",
+      checkers: ["lost-siblings"],
+      edits: [
+        {
+          file: "src/core/version/view",
+          find: "a.writeId === b.writeId && contentHashOf(a) === contentHashOf(b)",
+          replace: "a.writeId === b.writeId",
+        },
+      ],
+    },
+  ],
+  [
     "context-of-any-key",
     {
       breaks: "a context of one key is taken for one of another (I6)",

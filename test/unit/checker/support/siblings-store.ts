@@ -39,12 +39,17 @@ export const siblingsHistory: fc.Arbitrary<Told> = fc
   })
   .map(({ blindWrites, steps }) => play(blindWrites, steps));
 
+/** A get behind each put, so that whatever was there was shown. */
+function thenGet(step: Step): readonly Step[] {
+  return step.kind === "put" ? [step, { kind: "get" }] : [step];
+}
+
 function play(blindWrites: BlindWrites, steps: readonly Step[]): Told {
   const seenBy = new Map<string, ReadonlySet<string>>();
   const contexts: ReadonlySet<string>[] = [];
   const operations: Operation[] = [];
   let held: readonly string[] = [];
-  for (const [at, { kind, ...choice }] of [...steps, { kind: "get" } as const].entries()) {
+  for (const [at, { kind, ...choice }] of steps.flatMap(thenGet).entries()) {
     const times = [at * 10, at * 10 + 5] as const;
     const facts = { blindWrites, siblingsMax: 32 };
     if (kind === "get") {
