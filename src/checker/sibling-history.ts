@@ -96,15 +96,15 @@ export class SiblingHistory {
   maySupersede(siblings: readonly SeenSibling[]): ReadonlySet<SiblingWrite> {
     const covered = new Set<SiblingWrite>();
     const byCall = (this.#byCall ??= [...this.writes.values()].toSorted((a, b) => a.call - b.call));
-    const open = siblings.map(({ version }) => this.writes.get(version));
-    const expanded = new Set<SiblingWrite | undefined>([undefined]);
+    const open = siblings.flatMap(({ version }) => this.writes.get(version) ?? []);
+    const expanded = new Set<SiblingWrite>();
     let next = 0;
     const cover = (write: SiblingWrite): void => {
       covered.add(write);
       open.push(write);
     };
-    for (let write = open.pop(); write !== undefined || open.length > 0; write = open.pop()) {
-      if (write === undefined || expanded.has(write)) continue;
+    for (let write = open.pop(); write !== undefined; write = open.pop()) {
+      if (expanded.has(write)) continue;
       expanded.add(write);
       for (const attempt of write.attempts) {
         for (const other of this.#told(attempt.causality?.sent)) cover(other);

@@ -1,9 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkAll, LWW_CHECKERS, passed, STRONG_CHECKERS } from "../../../src/checker/check-all.ts";
+import {
+  checkAll,
+  LWW_CHECKERS,
+  passed,
+  SIBLINGS_CHECKERS,
+  STRONG_CHECKERS,
+} from "../../../src/checker/check-all.ts";
 import { VIOLATIONS_MAX } from "../../../src/checker/evidence.ts";
 import { expiry } from "../../../src/checker/expiry.ts";
-import type { Finding, History, Operation, ReplicaState } from "../../../src/checker/history.ts";
+import type {
+  Finding,
+  History,
+  Operation,
+  ReplicaState,
+  SeenSibling,
+} from "../../../src/checker/history.ts";
 import { indexed } from "../../../src/checker/indexed-history.ts";
 import { regular } from "../../../src/checker/regular.ts";
 import { summary } from "../../../src/checker/summary.ts";
@@ -13,7 +25,11 @@ import { runQuorumRegister } from "./support/quorum-register.ts";
 import { atomicHistory, shuffledStamps, withoutStamps } from "./support/register-histories.ts";
 
 /** With the one that has to be told of clocks. */
-const EVERY_CHECKER = [...STRONG_CHECKERS, expiry([{ least: -1, greatest: 1 }])];
+const EVERY_CHECKER = [
+  ...STRONG_CHECKERS,
+  ...SIBLINGS_CHECKERS,
+  expiry([{ least: -1, greatest: 1 }]),
+];
 
 describe("a correct register", () => {
   const sizes = { operationsMax: 80, keys: 3 };
@@ -37,6 +53,13 @@ describe("checkers are total functions of the history", () => {
   const maybe = <T>(it: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
     fc.option(it, { nil: undefined });
   const version = fc.constantFrom("a", "b", "", "__proto__");
+  const sibling: fc.Arbitrary<SeenSibling> = fc.record({
+    version,
+    dot: version,
+    stamp: time,
+    expiresAt: maybe(time),
+    expired: fc.boolean(),
+  });
   const operation: fc.Arbitrary<Operation> = fc.record({
     client: size,
     key: fc.constantFrom("k", "", "__proto__"),
@@ -52,6 +75,15 @@ describe("checkers are total functions of the history", () => {
     r: size,
     w: size,
     durability: fc.constantFrom("sync", "async"),
+    causality: maybe(
+      fc.record({
+        blindWrites: fc.constantFrom("overwrite", "sibling", "refuse"),
+        siblingsMax: size,
+        sent: maybe(version),
+        context: maybe(version),
+        siblings: fc.array(sibling, { maxLength: 3 }),
+      }),
+    ),
   });
   const replica: fc.Arbitrary<ReplicaState> = fc
     .tuple(fc.constantFrom("n1", "n2"), version, time, fc.boolean(), fc.constantFrom("", "x"))

@@ -7,6 +7,9 @@ import { atomicHistory } from "./support/register-histories.ts";
 
 const HEADER = '{"type":"history","format":1}';
 
+const SIBLINGS = { blindWrites: "overwrite", siblingsMax: 32 };
+const SIBLING = { version: "a", dot: "9e-2k", stamp: 77 };
+
 function malformed(lines: readonly string[]): readonly MalformedLine[] {
   const parsed = parseHistory(lines);
   return parsed.kind === "malformed" ? parsed.lines : [];
@@ -40,6 +43,28 @@ test("a get of an expired version", () => {
     kind: "history",
     history: { operations: [seen], replicas: [] },
   });
+});
+
+test("a get of siblings, and a replica that holds them", () => {
+  const siblings = [{ ...SIBLING, expiresAt: undefined, expired: false }];
+  const causality = {
+    blindWrites: "overwrite",
+    siblingsMax: 32,
+    sent: undefined,
+    context: "AQ5c",
+    siblings,
+  } as const;
+  const record = { version: "9e-2k", stamp: 77, tombstone: false, digest: "9f", siblings };
+  const seen = {
+    operations: [get(undefined, 1, 2, { causality })],
+    replicas: [{ node: "n1", records: new Map([["k", record]]) }],
+  };
+  const lines = [...historyLines(seen)];
+  expect(lines[1]).toContain(
+    '"causality":{"blindWrites":"overwrite","siblingsMax":32,"context":"AQ5c","siblings":[{"version":"a","dot":"9e-2k","stamp":77}]}',
+  );
+  expect(lines[3]).toContain('"siblings":[{"version":"a","dot":"9e-2k","stamp":77}]');
+  expect(parseHistory(lines)).toEqual({ kind: "history", history: seen });
 });
 
 test("blank lines are allowed, such as the last one of a file", () => {
@@ -78,6 +103,19 @@ describe("malformed lines are errors with their number", () => {
     [line({ r: 4 }), "r is a whole number from 1 to 3"],
     [line({ w: 0 }), "w is a whole number from 1 to 3"],
     [line({ stmp: 7 }), 'field "stmp" is not known'],
+    [line({ causality: "AQ4f" }), "causality is an object"],
+    [line({ causality: { ...SIBLINGS, snt: "AQ4f" } }), 'field "snt" is not known'],
+    [line({ causality: { ...SIBLINGS, siblings: "a" } }), "siblings is a list of objects"],
+    [
+      line({ causality: { ...SIBLINGS, siblings: [{ version: "a", dot: "x" }] } }),
+      "stamp is a number",
+    ],
+    [line({ causality: { ...SIBLINGS, siblings: [SIBLING] } }), "a put is shown no siblings"],
+    [
+      line({ kind: "get", version: undefined, causality: { ...SIBLINGS, sent: "AQ4f" } }),
+      "a get sends no context",
+    ],
+    [line({ kind: "get", causality: SIBLINGS }), "a get of siblings has no version of its own"],
     [line({ end: -1 }), "end is before call"],
     [line({ end: undefined }), "outcome ok needs an end"],
     [line({ version: undefined }), "a put needs a version"],
