@@ -38,7 +38,7 @@ export interface BucketProperties {
 
 export const DEFAULT_BUCKET: BucketName = parseBucketName("default");
 export const VALUE_BYTES_MAX = 1024 * 1024;
-const SIBLINGS_MAX = 32;
+export const SIBLINGS_MAX = 32;
 const N_DEFAULT = 3;
 
 export function majority(n: number): number {

@@ -30,7 +30,7 @@ function option<T>(spec: OptionSpec<T>): OptionSpec<T> {
   return spec;
 }
 
-function integer({ min, max }: { min: number; max: number }): (text: string) => number {
+export function integer({ min, max }: { min: number; max: number }): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min || value > max) {
@@ -40,7 +40,7 @@ function integer({ min, max }: { min: number; max: number }): (text: string) => 
   };
 }
 
-function oneOf<const T extends string>(...choices: readonly T[]): (text: string) => T {
+export function oneOf<const T extends string>(...choices: readonly T[]): (text: string) => T {
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
     if (choice === undefined) {

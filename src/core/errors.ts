@@ -30,6 +30,13 @@ export const ERRORS = {
     retry: "no",
     doc: "Bucket names are 1 to 63 of `a-z 0-9 . _ -` and begin with a letter or digit.",
   },
+  "bucket-property-invalid": {
+    status: 400,
+    title: "A bucket cannot have this property",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "The property is unknown, its value has the wrong type or is out of range, or it contradicts another one or the cluster: `r` and `w` are at most `n`, `n` at most the number of members. The detail names the property.",
+  },
   "key-invalid": {
     status: 400,
     title: "No key can have this form",
@@ -85,6 +92,20 @@ export const ERRORS = {
     outcome: "not-applied",
     retry: "same-write-id",
     doc: "The client sent its headers or body too slowly and the connection was closed.",
+  },
+  "bucket-exists": {
+    status: 409,
+    title: "The bucket exists with other properties",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "`mode` and `n` are fixed when a bucket is created. Choose another name, or leave out what cannot change.",
+  },
+  "bucket-removed": {
+    status: 409,
+    title: "The bucket was removed, and its name is not used again",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "Replicas that were away still hold what the bucket held; under the same name it would come back. Choose another name.",
   },
   "conditional-needs-strong-bucket": {
     status: 409,
@@ -190,6 +211,20 @@ export const ERRORS = {
     outcome: "not-applied",
     retry: "after",
     doc: "It is starting or stopping; `/readyz` says which. Ask another node.",
+  },
+  "members-missing": {
+    status: 503,
+    title: "A change of the buckets needs every member",
+    outcome: "not-applied",
+    retry: "after",
+    doc: "Buckets change only while all members answer, so that none goes on with older properties. The detail names those that do not. Nothing was changed; start them, or wait, and send the same change again.",
+  },
+  "change-unknown": {
+    status: 504,
+    title: "Not every member has confirmed the change",
+    outcome: "unknown",
+    retry: "after",
+    doc: "The change of a bucket was sent, and the detail names the members that did not confirm it. They take it over when they are back. Send the same change again: that completes it, and makes no second one.",
   },
   "clock-unsafe": {
     status: 503,

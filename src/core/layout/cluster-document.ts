@@ -12,6 +12,8 @@ export interface ClusterDocument {
   readonly version: number;
   readonly layout: Layout;
   readonly buckets: ReadonlyMap<BucketName, BucketProperties>;
+  /** Names of former buckets. None is used again: what they held would come back. */
+  readonly removed: ReadonlySet<BucketName>;
 }
 
 /** The document of a first start: every node derives the same one from the same static peer list. */
@@ -20,5 +22,6 @@ export function firstClusterDocument(peers: readonly PeerEntry[]): ClusterDocume
     version: 1,
     layout: new Layout({ number: FIRST_EPOCH_NUMBER, members: peers }),
     buckets: new Map([[DEFAULT_BUCKET, defaultBucketProperties(peers.length)]]),
+    removed: new Set(),
   };
 }

@@ -12,6 +12,11 @@ import { kv } from "../../support/shell.ts";
 
 const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "request-invalid": 2,
+  "bucket-property-invalid": 2,
+  "bucket-exists": 4,
+  "bucket-removed": 4,
+  "members-missing": 5,
+  "change-unknown": 6,
   "bucket-name-invalid": 2,
   "key-invalid": 2,
   "parameter-invalid": 2,
