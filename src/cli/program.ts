@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../core/build.ts";
+import { addBucketCommands } from "./commands/bucket.ts";
 import { addDel } from "./commands/del.ts";
 import { addDev } from "./commands/dev.ts";
 import { addExport } from "./commands/export.ts";
@@ -33,6 +34,7 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
     addPut,
     addDel,
     addKeyCommands,
+    addBucketCommands,
     addStatus,
     addImport,
     addExport,

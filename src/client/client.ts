@@ -11,6 +11,8 @@ import type {
   GetOptions,
   PutOptions,
 } from "./call-options.ts";
+import { LIST_BUCKETS, putBucketCall, removeBucketCall, showBucketCall } from "./bucket-calls.ts";
+import type { Bucket, BucketExpectation, BucketGiven, BucketList } from "./bucket-calls.ts";
 import { clusterStatusOf } from "./cluster-status.ts";
 import type { ClusterStatus } from "./cluster-status.ts";
 import { EndpointSet } from "./endpoints.ts";
@@ -29,6 +31,7 @@ export { KvError } from "../core/errors.ts";
 export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
 export type { DeleteOptions, GetOptions, PutOptions, QuorumChoice } from "./call-options.ts";
 export type { ClientModules, ClientOptions, ClusterStatus, Found, Readiness, Written };
+export type { Bucket, BucketExpectation, BucketGiven, BucketList };
 export type { KeyExplanation, KeyPlacement };
 
 type WriteRequest = Pick<Call<unknown>, "method" | "headers" | "body"> & {
@@ -113,6 +116,33 @@ export class KvClient implements AsyncDisposable {
     });
   }
 
+  /** All buckets, as one node knows them. Proxies do not pass it on: the endpoints must be nodes. */
+  async buckets(options: AskOptions = {}): Promise<BucketList> {
+    return this.#idempotent(LIST_BUCKETS, options);
+  }
+
+  /** @throws KvError `bucket-not-found` */
+  async bucket(name: string, options: AskOptions = {}): Promise<Bucket> {
+    return this.#idempotent(showBucketCall(name), options);
+  }
+
+  /**
+   * Creates a bucket, or changes the properties that are given; what is repeated is done once. It needs
+   * every member (`members-missing`). `mode` and `n` never change.
+   */
+  async putBucket(
+    name: string,
+    given: BucketGiven,
+    { expect, ...options }: AskOptions & { readonly expect?: BucketExpectation } = {},
+  ): Promise<Bucket> {
+    return this.#idempotent(putBucketCall(name, given, expect), options);
+  }
+
+  /** For good: its keys are gone, and the name is not used again. It needs every member. */
+  async removeBucket(name: string, options: AskOptions = {}): Promise<void> {
+    await this.#idempotent(removeBucketCall(name), options);
+  }
+
   /** What the node at this endpoint knows of its cluster. One attempt. */
   cluster(endpoint: string, options: AskOptions = {}): Promise<ClusterStatus> {
     return this.#ask(endpoint, "/v1/cluster", options, (answer) => {
@@ -139,21 +169,17 @@ export class KvClient implements AsyncDisposable {
     return this.close();
   }
 
-  async #read<T>(
-    target: string,
+  async #read<T>(target: string, options: AskOptions, interpret: Call<T>["interpret"]): Promise<T> {
+    const call = { method: "GET", target, headers: {}, body: undefined, interpret } as const;
+    return this.#idempotent(call, options);
+  }
+
+  /** No write of a key: to repeat it does no harm, so it needs no write id. */
+  async #idempotent<T>(
+    call: Omit<Call<T>, "writeId" | "timeoutMs" | "signal">,
     { timeoutMs = this.#means.limits.timeoutMs, signal }: AskOptions,
-    interpret: Call<T>["interpret"],
   ): Promise<T> {
-    const { value } = await this.#perform({
-      method: "GET",
-      target,
-      headers: {},
-      body: undefined,
-      writeId: undefined,
-      timeoutMs,
-      signal,
-      interpret,
-    });
+    const { value } = await this.#perform({ ...call, writeId: undefined, timeoutMs, signal });
     return value;
   }
 

@@ -50,6 +50,11 @@ export interface CoordinatorModules extends WriteModules, ForwardModules {
   readonly tokens: ContextTokens;
   readonly rng: Rng;
   readonly document: () => ClusterDocument;
+  /**
+   * @returns undefined unless this node knows of a newer document.
+   * @throws KvError `starting-or-draining` of this outcome when that does not come
+   */
+  readonly caughtUp: (outcome: Outcome) => Promise<void> | undefined;
   /** @throws KvError `clock-unsafe` of this outcome: the clock is wrong, so nothing is coordinated. */
   readonly checkClock: (outcome: Outcome) => void;
 }
@@ -89,6 +94,8 @@ export class Coordinator implements Operations {
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
+    const behind = this.caughtUp("not-applied");
+    if (behind !== undefined) await behind;
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
     const facts = { op: "read", mode: properties.mode, request, refused: "not-applied" } as const;
@@ -111,6 +118,9 @@ export class Coordinator implements Operations {
   }
 
   async write(request: WriteRequest): Promise<WriteResult> {
+    const refused = request.attempt === 1 ? "not-applied" : "unknown";
+    const behind = this.caughtUp(refused);
+    if (behind !== undefined) await behind;
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const w = quorumSize("w", request.w ?? properties.w, properties.n);
     const { content } = request;
@@ -127,7 +137,6 @@ export class Coordinator implements Operations {
       );
     }
     const op = content === undefined ? "delete" : "write";
-    const refused = request.attempt === 1 ? "not-applied" : "unknown";
     return this.#within({ op, mode: properties.mode, request, refused }, async (deadline) => {
       const ttlSeconds =
         content === undefined ? undefined : (request.ttlSeconds ?? properties.ttlSeconds);
@@ -156,6 +165,10 @@ export class Coordinator implements Operations {
       const { version, acked } = await write(plan, this.#modules);
       return { version, context: undefined, quorum: { needed: w, acked, epoch } };
     });
+  }
+
+  caughtUp(outcome: Outcome): Promise<void> | undefined {
+    return this.#modules.caughtUp(outcome);
   }
 
   locate(bucket: BucketName, key: Key): Placement {

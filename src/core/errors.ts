@@ -223,7 +223,7 @@ export const ERRORS = {
     status: 504,
     title: "Not every member has confirmed the change",
     outcome: "unknown",
-    retry: "after",
+    retry: "same-write-id",
     doc: "The change of a bucket was sent, and the detail names the members that did not confirm it. They take it over when they are back. Send the same change again: that completes it, and makes no second one.",
   },
   "clock-unsafe": {

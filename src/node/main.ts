@@ -69,7 +69,9 @@ export async function startNode(config: Config): Promise<RunningNode> {
     id: config.id,
     clusterId: config.clusterId,
     version: VERSION,
-    document,
+    get document() {
+      return node.document;
+    },
     get state() {
       if (draining) return "draining";
       return node.readOnly ? "read-only" : "ready";
@@ -82,12 +84,17 @@ export async function startNode(config: Config): Promise<RunningNode> {
       return node.resync;
     },
     member: (id) => node.member(id),
-    bucket: (name) => document.buckets.get(name),
+    bucket: (name) => node.document.buckets.get(name),
   };
   await judged(node);
   const api = await HttpApi.open(
     { address: config.listen, clientConnectionsMax: config.clientConnectionsMax },
-    { operations: node.operations, view, telemetry },
+    {
+      operations: node.operations,
+      changeBucket: (change) => node.changeBucket(change),
+      view,
+      telemetry,
+    },
   );
   telemetry.log.info({ listen: api.address }, "node is ready");
   const stop = async (): Promise<void> => {

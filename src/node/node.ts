@@ -7,6 +7,7 @@ import { assert } from "../core/assert.ts";
 import { ContextTokens } from "../core/causal/context-tokens.ts";
 import type { Outcome } from "../core/errors.ts";
 import type { ClusterId, NodeId } from "../core/ids.ts";
+import type { BucketChange } from "../core/layout/bucket-change.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
 import { NEVER } from "../ports/buggify.ts";
 import type { Buggify } from "../ports/buggify.ts";
@@ -19,6 +20,10 @@ import type { Rng } from "../ports/rng.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Transport, TransportEvents } from "../ports/transport.ts";
+import { BucketChanges } from "./document/bucket-changes.ts";
+import { DocumentClient } from "./document/document-client.ts";
+import { DocumentServer } from "./document/document-server.ts";
+import { Documents } from "./document/documents.ts";
 import { FreshStamps } from "./membership/fresh-stamps.ts";
 import { Membership } from "./membership/membership.ts";
 import type { MembershipOptions } from "./membership/membership.ts";
@@ -62,6 +67,7 @@ export interface NodeModules {
   readonly secret?: string | undefined;
   readonly storage: Storage;
   readonly telemetry: Telemetry;
+  /** Of a first start; the directory may hold a newer one. */
   readonly document: ClusterDocument;
   /** Opened with what answers this node's peers and hears of connections. */
   readonly openTransport: (events: TransportEvents) => Promise<Transport>;
@@ -71,7 +77,8 @@ export interface NodeModules {
 
 /** What a node is made of, as far as it outlives its opening. */
 interface NodeParts {
-  readonly document: ClusterDocument;
+  readonly documents: Documents;
+  readonly changes: BucketChanges;
   readonly coordinator: Coordinator;
   readonly commits: CommitQueue;
   readonly directory: Directory;
@@ -97,14 +104,21 @@ export class Node {
   }
 
   get document(): ClusterDocument {
-    return this.#parts.document;
+    return this.#parts.documents.current;
+  }
+
+  /** @throws KvError as {@link BucketChanges.change} */
+  changeBucket(change: BucketChange): Promise<ClusterDocument> {
+    return this.#parts.changes.change(change);
   }
 
   /** The storage stays the caller's, who closes it after the node. */
   static async open(options: NodeOptions, modules: NodeModules): Promise<Node> {
-    const { clock, document, rng, storage, telemetry } = modules;
+    const { clock, rng, storage, telemetry } = modules;
     const { id, clusterId } = options;
-    const firstEntries = Wholeness.firstEntries(document, id);
+    const found = await Documents.find(modules.document, storage);
+    const { layout } = found.document;
+    const firstEntries = Wholeness.firstEntries(found.document, id);
     const directory = await Directory.open(
       { clusterId, nodeId: id },
       { storage, rng, firstEntries },
@@ -129,6 +143,15 @@ export class Node {
       stored,
       journal: directory,
     });
+    const documents = new Documents(found, {
+      clock,
+      telemetry,
+      peers: layout.others(id),
+      put: (write) => commits.put(write),
+      client: () => documentClient,
+      onChange: () => resync.onDocument(),
+    });
+    const document = () => documents.current;
     const stamps = await StampLease.open(directory, {
       clock,
       persist: (lease) => commits.put(Directory.leaseWrite(lease)),
@@ -138,7 +161,8 @@ export class Node {
       directory,
       storage,
       telemetry,
-      document: () => document,
+      document,
+      isBehind: () => documents.isBehind,
       put: (write) => commits.put(write),
       onDamaged: (key, reason) => quarantine.add(key, reason),
     });
@@ -146,12 +170,16 @@ export class Node {
       clock,
       rng,
       telemetry,
-      document: () => document,
+      document,
+      documentVersion: () => documents.announced,
       directory: () => directory.state,
       remembered: (peer) => resync.remembered(peer),
       isResynchronising: () => !resync.isWholeEverywhere,
       isReadOnly: () => space.readOnly,
-      onHeard: (peer, answer) => resync.onHeard(peer, answer),
+      onHeard: (peer, answer) => {
+        resync.onHeard(peer, answer);
+        documents.onHeard(peer, answer.documentVersion);
+      },
       onAsked: (heartbeat) => resync.onAsked(heartbeat),
     });
     const shared = {
@@ -162,7 +190,8 @@ export class Node {
       stamps,
       spareDelayMs: options.spareDelayMs,
       hedging: new Hedging(options),
-      document: () => document,
+      document,
+      caughtUp: (outcome: Outcome) => documents.caughtUp(outcome),
       checkClock: (outcome: Outcome) => membership.clockGuard.check(outcome),
     };
     const minter = new Minter(options, {
@@ -180,8 +209,9 @@ export class Node {
     const peerServer = new PeerServer({
       clock,
       replica,
-      document: () => document,
+      document,
       onHeartbeat: (heartbeat) => membership.answer(heartbeat),
+      onDocument: (question) => documentServer.answer(question),
       onScan: (scan, deadline) => resync.scan(scan, deadline),
       freshStamps: new FreshStamps(options, modules),
     });
@@ -190,6 +220,9 @@ export class Node {
       onConnected: (peer) => membership.connected(peer),
     });
     const watched = membership.start(transport);
+    const documentClient = new DocumentClient({ clock, document, transport: watched });
+    const changes = new BucketChanges({ self: id, clock, documents, client: documentClient });
+    const documentServer = new DocumentServer({ documents, changes });
     resync.start({
       replica,
       transport: watched,
@@ -213,18 +246,16 @@ export class Node {
     const repair = new RecordRepair(options, {
       clock,
       commits,
-      document: () => document,
+      document,
       quarantine,
       renewActor: () => directory.renew(),
       replicas,
       telemetry,
     });
-    telemetry.log.info(
-      { actor: directory.actor, epoch: document.layout.epoch.number },
-      "node is open",
-    );
+    telemetry.log.info({ actor: directory.actor, epoch: layout.epoch.number }, "node is open");
     return new Node({
-      document,
+      documents,
+      changes,
       coordinator,
       commits,
       directory,
@@ -291,17 +322,17 @@ function replicasOf(parts: {
   transport: Transport;
   membership: Membership;
   clock: Clock;
-  document: ClusterDocument;
+  document: () => ClusterDocument;
 }): Replicas {
   const { self, replica, transport, membership, clock, document } = parts;
   const remote = {
     clock,
     transport,
-    document: () => document,
+    document,
     isGreeted: (node: NodeId) => membership.isGreeted(node),
   };
   const byId = new Map<NodeId, PeerHandler>(
-    document.layout.members.map(({ id }) => [
+    document().layout.members.map(({ id }) => [
       id,
       id === self ? replica : new RemoteReplica(id, remote),
     ]),

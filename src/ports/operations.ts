@@ -1,5 +1,6 @@
 import type { BucketProperties, Durability } from "../core/bucket.ts";
 import type { Explanation } from "../core/explain/explanation.ts";
+import type { Outcome } from "../core/errors.ts";
 import type { Stamp } from "../core/hlc.ts";
 import type { BucketName, Key, WriteId } from "../core/ids.ts";
 import type { Epoch, Member } from "../core/layout/layout.ts";
@@ -100,6 +101,12 @@ export interface ExplainResult extends Explanation {
 export interface Operations {
   read(request: ReadRequest): Promise<ReadResult>;
   write(request: WriteRequest): Promise<WriteResult>;
+  /**
+   * Reads and writes wait for it themselves.
+   * @returns undefined unless this node knows of newer buckets than it has; else when it has them.
+   * @throws KvError `starting-or-draining` of this outcome when they do not come
+   */
+  caughtUp(outcome: Outcome): Promise<void> | undefined;
   locate(bucket: BucketName, key: Key): Placement;
   /** What every replica holds at the moment. It needs no quorum and so promises nothing. */
   explain(request: ExplainRequest): Promise<ExplainResult>;

@@ -3,6 +3,8 @@ import { EMPTY_BYTES, utf8 } from "../../src/core/bytes.ts";
 import type { Config } from "../../src/core/config.ts";
 import { parseKey } from "../../src/core/ids.ts";
 import type { NodeId } from "../../src/core/ids.ts";
+import type { BucketChange } from "../../src/core/layout/bucket-change.ts";
+import type { ClusterDocument } from "../../src/core/layout/cluster-document.ts";
 import { recordKey } from "../../src/core/record-key.ts";
 import { decodeRecord } from "../../src/core/version/record.ts";
 import type { KvRecord, LwwRecord } from "../../src/core/version/record.ts";
@@ -116,6 +118,14 @@ export class VirtualNode {
 
   get resync(): Node["resync"] {
     return this.#running.resync;
+  }
+
+  get document(): ClusterDocument {
+    return this.#running.document;
+  }
+
+  changeBucket(change: BucketChange): Promise<ClusterDocument> {
+    return this.#running.changeBucket(change);
   }
 
   sees(peer: VirtualNode): boolean {

@@ -10,6 +10,8 @@ import type { Digest, KvRecord } from "../version/record.ts";
 import type { KnownWrite } from "../version/recent.ts";
 import { decodeMinted, encodeMinted } from "./mint.ts";
 import type { MintAnswer } from "./mint.ts";
+import { decodeDocumentAnswer } from "./document.ts";
+import type { DocumentAnswer } from "./document.ts";
 import { recordOf } from "./request.ts";
 import { decodeScanPage, encodeScanPage } from "./scan.ts";
 import type { ScanPage } from "./scan.ts";
@@ -130,6 +132,11 @@ export function encodeMintAnswer(writer: ByteWriter, answer: Answer<MintAnswer>)
 /** @throws DecodeError */
 export function decodeMintAnswer(payload: Uint8Array): Answer<MintAnswer> {
   return decodeMinted(new ByteReader(payload), decodeFailure);
+}
+
+/** @throws DecodeError */
+export function decodeDocumentReply(payload: Uint8Array): Answer<DocumentAnswer> {
+  return decodeDocumentAnswer(payload, decodeFailure);
 }
 
 /** @throws DecodeError */

@@ -26,6 +26,8 @@ export interface Heartbeat {
 /** What a node says of itself when it is asked. */
 export interface HeartbeatAnswer {
   readonly directory: DirectoryState;
+  /** Version of its cluster document; 0: it does not know yet whether it has the newest. */
+  readonly documentVersion: number;
   /** Its wall clock at the moment of the answer, milliseconds since 1970. */
   readonly wallMs: number;
   /** Its directory may lack what it once acknowledged: it counts in no read or learn quorum. */
@@ -61,6 +63,7 @@ export function decodeHeartbeat(reader: ByteReader): Heartbeat {
 
 export function encodeHeartbeatAnswer(writer: ByteWriter, answer: HeartbeatAnswer): void {
   encodeDirectory(writer, answer.directory);
+  writer.u32(answer.documentVersion);
   writer.u64(answer.wallMs);
   writer.u8(
     (answer.resynchronising ? FLAG_RESYNCHRONISING : 0) | (answer.readOnly ? FLAG_READ_ONLY : 0),
@@ -71,12 +74,14 @@ export function encodeHeartbeatAnswer(writer: ByteWriter, answer: HeartbeatAnswe
 export function decodeHeartbeatAnswer(payload: Uint8Array): HeartbeatAnswer {
   const reader = new ByteReader(payload);
   const directory = decodeDirectory(reader);
+  const documentVersion = reader.u32();
   const wallMs = reader.u64();
   const flags = reader.u8();
   if ((flags & ~FLAGS_KNOWN) !== 0) throw new DecodeError("unknown flags");
   reader.finish();
   return {
     directory,
+    documentVersion,
     wallMs,
     resynchronising: (flags & FLAG_RESYNCHRONISING) !== 0,
     readOnly: (flags & FLAG_READ_ONLY) !== 0,

@@ -1,17 +1,17 @@
 import type { Answer, Failure } from "../answer.ts";
 import type { Durability } from "../bucket.ts";
-import { copyBytes, utf8, utf8Text } from "../bytes.ts";
+import { copyBytes } from "../bytes.ts";
 import { CONTEXT_ENTRY_BYTES, decodeContext, encodeContext } from "../causal/causal-context.ts";
 import type { CausalContext } from "../causal/causal-context.ts";
 import { ByteReader, DecodeError } from "../codec.ts";
 import type { ByteWriter } from "../codec.ts";
-import { isErrorCode, KvError } from "../errors.ts";
-import type { ErrorData } from "../errors.ts";
+import type { KvError } from "../errors.ts";
 import { crc32 } from "../hash.ts";
 import type { Stamp } from "../hlc.ts";
 import type { WriteId } from "../ids.ts";
 import type { RecordKey } from "../record-key.ts";
 import type { Content } from "../version/version.ts";
+import { errorBytes, parseError } from "./error.ts";
 
 /** A whole write of a siblings bucket, for a replica of its key that mints its version. */
 export interface MintRequest {
@@ -106,9 +106,8 @@ export function encodeMinted(writer: ByteWriter, answer: MintAnswer): void {
     writer.u8(answer.acked);
     return writeContext(writer, answer.context);
   }
-  const { code, message, data } = answer.error;
   writer.u8(MINT_FAILED);
-  writer.bytes(utf8(JSON.stringify({ code, detail: message, data })));
+  writer.bytes(errorBytes(answer.error));
 }
 
 /** @throws DecodeError */
@@ -135,21 +134,4 @@ function writeContext(writer: ByteWriter, context: CausalContext): void {
 
 function readContext(reader: ByteReader): CausalContext {
   return decodeContext(reader.bytes(reader.u16() * CONTEXT_ENTRY_BYTES));
-}
-
-function parseError(bytes: Uint8Array): KvError {
-  const text = utf8Text(bytes);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text ?? "");
-  } catch {
-    throw new DecodeError("no error of a write");
-  }
-  if (typeof parsed !== "object" || parsed === null) throw new DecodeError("no error of a write");
-  const fields = new Map<string, unknown>(Object.entries(parsed));
-  const [code, detail, data] = [fields.get("code"), fields.get("detail"), fields.get("data")];
-  if (typeof code !== "string" || !isErrorCode(code) || typeof detail !== "string") {
-    throw new DecodeError("no error of a write");
-  }
-  return new KvError(code, detail, (data ?? {}) as ErrorData);
 }

@@ -10,6 +10,8 @@ import type { RecordKey } from "../record-key.ts";
 import { decodeRecord, RECORD_OVERHEAD_BYTES_MAX } from "../version/record.ts";
 import type { KvRecord } from "../version/record.ts";
 import type { WriteIdHash } from "../version/write-identity.ts";
+import { decodeDocumentRequest, encodeDocumentRequest } from "./document.ts";
+import type { DocumentRequest } from "./document.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
 import { decodeMint, encodeMint } from "./mint.ts";
@@ -36,7 +38,8 @@ export type ReplicaRequest =
 export type PeerRequest =
   | ReplicaRequest
   | { readonly kind: "heartbeat"; readonly heartbeat: Heartbeat }
-  | { readonly kind: "scan"; readonly scan: ScanRequest };
+  | { readonly kind: "scan"; readonly scan: ScanRequest }
+  | { readonly kind: "document"; readonly question: DocumentRequest };
 
 /** Travels with every request. */
 export interface Envelope {
@@ -51,7 +54,7 @@ export function envelopeOf({ layout, version }: ClusterDocument, remainingMs: nu
   return { epoch: layout.epoch, documentVersion: version, remainingMs };
 }
 
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;
 
 const KIND_BYTES = 1;
 const ENVELOPE_BYTES = 16;
@@ -74,6 +77,7 @@ const REQUEST_SCAN = 0x0c;
 const REQUEST_DIGEST = 0x0f;
 const REQUEST_REPAIR = 0x11;
 const REQUEST_MINT = 0x18;
+const REQUEST_DOCUMENT = 0x1b;
 const ID_HASH_BYTES = 8;
 
 export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: PeerRequest): void {
@@ -87,6 +91,8 @@ export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: P
       return encodeHeartbeat(writer, request.heartbeat);
     case "scan":
       return encodeScan(writer, request.scan);
+    case "document":
+      return encodeDocumentRequest(writer, request.question);
     case "read":
     case "digest":
       return encodeKey(writer, request.key);
@@ -126,6 +132,8 @@ function kindByte(request: PeerRequest): number {
       return REQUEST_HEARTBEAT;
     case "scan":
       return REQUEST_SCAN;
+    case "document":
+      return REQUEST_DOCUMENT;
   }
 }
 
@@ -165,6 +173,8 @@ function decodeBody(reader: ByteReader, kind: number): PeerRequest {
       return { kind: "heartbeat", heartbeat: decodeHeartbeat(reader) };
     case REQUEST_SCAN:
       return { kind: "scan", scan: decodeScan(reader) };
+    case REQUEST_DOCUMENT:
+      return { kind: "document", question: decodeDocumentRequest(reader) };
     default:
       throw new DecodeError(`unknown request kind ${kind}`);
   }

@@ -31,6 +31,8 @@ export interface MembershipModules {
   readonly directory: () => DirectoryState;
   /** The greatest state that the peer ever announced to this node. */
   readonly remembered: (peer: NodeId) => DirectoryState | undefined;
+  /** As this node announces it. */
+  readonly documentVersion: () => number;
   readonly isResynchronising: () => boolean;
   readonly isReadOnly: () => boolean;
   /** Before the peer's answer makes it count as reachable. */
@@ -95,12 +97,14 @@ export class Membership {
   }
 
   answer(heartbeat: Heartbeat): HeartbeatAnswer {
-    const { clock, directory, isReadOnly, isResynchronising, onAsked } = this.#modules;
+    const { clock, directory, documentVersion, isReadOnly, isResynchronising, onAsked } =
+      this.#modules;
     onAsked(heartbeat);
     const member = this.#members.get(heartbeat.from);
     if (member !== undefined) member.hasSpoken = true;
     return {
       directory: directory(),
+      documentVersion: documentVersion(),
       wallMs: clock.wallMs(),
       resynchronising: isResynchronising(),
       readOnly: isReadOnly(),

@@ -12,6 +12,8 @@ import {
   encodeScanAnswer,
   encodeWriteAnswer,
 } from "../../core/messages/answer.ts";
+import { encodeDocumentAnswer } from "../../core/messages/document.ts";
+import type { DocumentAnswer, DocumentRequest } from "../../core/messages/document.ts";
 import { encodeHeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import type { Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import { decodeRequest } from "../../core/messages/request.ts";
@@ -28,6 +30,8 @@ interface PeerServerModules {
   readonly onHeartbeat: (heartbeat: Heartbeat) => HeartbeatAnswer;
   /** Never rejects. */
   readonly onScan: (scan: ScanRequest, deadline: Instant) => Promise<Answer<ScanPage>>;
+  /** Never rejects. */
+  readonly onDocument: (question: DocumentRequest) => Promise<DocumentAnswer>;
   readonly freshStamps: FreshStamps;
 }
 
@@ -100,6 +104,11 @@ export class PeerServer {
         void this.#modules
           .onScan(request.scan, deadline)
           .then((result) => answer((writer) => encodeScanAnswer(writer, result)));
+        return;
+      case "document":
+        void this.#modules
+          .onDocument(request.question)
+          .then((result) => answer((writer) => encodeDocumentAnswer(writer, result)));
         return;
     }
   }

@@ -26,6 +26,8 @@ interface ResyncModules {
   readonly clock: Clock;
   readonly directory: Directory;
   readonly document: () => ClusterDocument;
+  /** A newer document is known of, with buckets that this one does not have, perhaps. */
+  readonly isBehind: () => boolean;
   /** A stored record turned out to be damaged. */
   readonly onDamaged: (key: RecordKey, reason: DamagedRecord["reason"]) => void;
   /** Stores an entry, synced. */
@@ -130,6 +132,11 @@ export class Resync {
 
   onAsked(heartbeat: Heartbeat): void {
     this.#wholeness.onAsked(heartbeat);
+  }
+
+  /** The cluster document is another one. */
+  onDocument(): void {
+    this.#wholeness.onDocument();
   }
 
   scan(request: ScanRequest, deadline: Instant): Promise<Answer<ScanPage>> {

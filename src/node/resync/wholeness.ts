@@ -18,6 +18,7 @@ export interface WholenessOptions {
 interface WholenessModules {
   readonly directory: Directory;
   readonly document: () => ClusterDocument;
+  readonly isBehind: () => boolean;
   /** Stores an entry, synced. */
   readonly put: (write: StorageWrite) => Promise<void>;
   readonly telemetry: Telemetry;
@@ -92,9 +93,10 @@ export class Wholeness {
     return this.#missing.size === 0;
   }
 
-  /** Partitions to be copied now; none while it is open whether there is anything to copy. */
+  /** Partitions to be copied now; none while it is open whether there is anything to copy, or what. */
   get toCopy(): readonly number[] {
-    return this.#entry.cause === "new" ? [] : [...this.#missing];
+    const isOpen = this.#entry.cause === "new" || this.#modules.isBehind();
+    return isOpen ? [] : [...this.#missing];
   }
 
   get missing(): ReadonlySet<number> {
@@ -123,6 +125,17 @@ export class Wholeness {
   /** Called whenever one of the above may have changed. */
   watch(onChange: () => void): void {
     this.#onChange = onChange;
+  }
+
+  /** Other buckets may have other replicas: what was copied for the former ones is not enough. */
+  onDocument(): void {
+    if (this.#entry.cause !== undefined) {
+      const missing = partitionsOf(this.#modules.document(), this.#options.id);
+      this.#generation += 1;
+      this.#become({ ...this.#entry, missing });
+      this.#storeLater(() => this.#modules.put(resyncWrite(this.#entry)));
+    }
+    this.#onChange();
   }
 
   /** Judges this node by what a peer remembers of it, before the peer is answered anything. */

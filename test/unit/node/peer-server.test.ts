@@ -30,6 +30,7 @@ const READ = { record: WRITE.record, clock: stampOfMs(7) };
 const LEARNED = { newest: stampOfMs(9), known: { stamp: stampOfMs(8), contentHash: 5 } };
 const SAID = {
   directory: { directoryId: "0123456789abcdef", startEpoch: 7, position: 3 },
+  documentVersion: 4,
   wallMs: 1_700_000_000_000,
   resynchronising: false,
   readOnly: true,
@@ -69,6 +70,10 @@ function bench(replica: Partial<PeerHandler> = {}) {
     replica: noted,
     document: () => DOCUMENT,
     onScan: async () => ({ kind: "ok", value: { entries: [], ended: true } }),
+    onDocument: (question) => {
+      asked.push(["document", question]);
+      return Promise.resolve({ kind: "document", document: { version: 4 } });
+    },
     onHeartbeat: (heartbeat) => {
       asked.push(["heartbeat", heartbeat]);
       return SAID;
@@ -134,6 +139,7 @@ describe("a request that is whole", () => {
       repair: "sync",
       heartbeat: undefined,
       scan: undefined,
+      document: undefined,
       mint: "write-1",
     };
     expect(about).toBe(expected[request.kind]);

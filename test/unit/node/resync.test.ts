@@ -73,7 +73,10 @@ describe("the first start of a cluster (N=3 R=W=2)", () => {
       partitions: 256,
       awaited: [{ node: "n3", what: expect.stringContaining("its word") }],
     });
-    expect(await cluster.errorOf(n1.get("k"))).toMatchObject({ code: "read-unavailable" });
+    expect(await cluster.errorOf(n1.get("k"))).toMatchObject({
+      code: "starting-or-draining",
+      message: expect.stringContaining("n3"),
+    });
     await cluster.run(n3.start());
     await cluster.whole();
     expect(valueOf(await cluster.run(n1.get("k")))).toBeUndefined();

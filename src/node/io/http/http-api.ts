@@ -8,6 +8,8 @@ import type { NodeView } from "../../../ports/node-view.ts";
 import type { Operations } from "../../../ports/operations.ts";
 import { closeServer, listen } from "../listen.ts";
 import type { SystemTelemetry } from "../telemetry.ts";
+import { handleBucket, isBucketRoute } from "./bucket-routes.ts";
+import type { BucketRouteModules } from "./bucket-routes.ts";
 import { Exchange } from "./exchange.ts";
 import { handleKey } from "./key-routes.ts";
 import { NODE_ROUTES } from "./node-routes.ts";
@@ -30,6 +32,7 @@ export interface HttpApiOptions {
 
 interface HttpApiModules {
   readonly operations: Operations;
+  readonly changeBucket: BucketRouteModules["changeBucket"];
   readonly view: NodeView;
   readonly telemetry: SystemTelemetry;
 }
@@ -111,6 +114,7 @@ export class HttpApi {
       );
     }
     if (isKeyRoute(url)) return handleKey(exchange, this.#modules);
+    if (isBucketRoute(url)) return handleBucket(exchange, this.#modules);
     const route = this.#router.find("GET", url);
     if (route === null) throw new KvError("route-not-found", "there is no such route");
     if (method !== "GET" && method !== "HEAD") {

@@ -133,6 +133,8 @@ async function putKey(
   modules: KeyRouteModules,
 ): Promise<void> {
   const { request } = exchange;
+  const attempt = attemptOf(request);
+  await modules.operations.caughtUp(attempt === 1 ? "not-applied" : "unknown");
   const properties = modules.view.bucket(target.bucket);
   if (properties === undefined) {
     throw new KvError("bucket-not-found", `there is no bucket '${target.bucket}'`);

@@ -30,12 +30,13 @@ const NONE: Parameters = {
   explain: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
-type RequestKind = "read" | "put" | "delete" | "explain";
+type RequestKind = "read" | "put" | "delete" | "explain" | "bucket";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
   read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
   explain: ["explain", "timeout"],
+  bucket: ["timeout"],
 };
 /** KV headers that this version knows in requests; any other is refused, never ignored. */
 const KV_HEADERS_ON_READ: ReadonlySet<string> = new Set(["kv-request-id"]);

@@ -25,6 +25,7 @@ describe("what nodes tell each other of themselves", () => {
       startEpoch: fc.nat(0xffffffff),
       position: fc.maxSafeNat(),
     }),
+    documentVersion: fc.nat(0xffffffff),
     wallMs: fc.maxSafeNat(),
     resynchronising: fc.boolean(),
     readOnly: fc.boolean(),

@@ -4,7 +4,7 @@ import type { Answer, Failure } from "../../../../src/core/answer.ts";
 import { hex } from "../../../../src/core/bytes.ts";
 import { ByteWriter, DecodeError } from "../../../../src/core/codec.ts";
 import type { Stamp } from "../../../../src/core/hlc.ts";
-import { parseNodeId } from "../../../../src/core/ids.ts";
+import { parseBucketName, parseNodeId } from "../../../../src/core/ids.ts";
 import type { ReadAnswer } from "../../../../src/core/messages/answer.ts";
 import { encodeRequest } from "../../../../src/core/messages/request.ts";
 import type { Envelope, PeerRequest } from "../../../../src/core/messages/request.ts";
@@ -54,6 +54,17 @@ const heartbeat: fc.Arbitrary<PeerRequest> = fc
 const scan: fc.Arbitrary<PeerRequest> = fc
   .record({ partition: fc.nat(255), after: fc.option(recordKeys, { nil: undefined }) })
   .map((it) => ({ kind: "scan", scan: it }));
+const document: fc.Arbitrary<PeerRequest> = fc
+  .constantFrom(
+    { ask: "tell" } as const,
+    { ask: "adopt", document: { version: 2, buckets: {}, removed: ["gone"] } } as const,
+    {
+      ask: "change",
+      change: { kind: "put", name: parseBucketName("b"), given: { w: 2 }, expect: "any" },
+    } as const,
+    { ask: "change", change: { kind: "remove", name: parseBucketName("b") } } as const,
+  )
+  .map((asked) => ({ kind: "document", question: asked }));
 const mint: fc.Arbitrary<PeerRequest> = fc
   .record({
     key: recordKeys,
@@ -73,7 +84,7 @@ const mint: fc.Arbitrary<PeerRequest> = fc
   }));
 export const message: fc.Arbitrary<Message> = fc.record({
   envelope,
-  request: fc.oneof(write, repair, mint, question, heartbeat, scan),
+  request: fc.oneof(write, repair, mint, question, heartbeat, scan, document),
 });
 
 export function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -91,6 +102,8 @@ export function plain({ envelope: around, request }: Message): unknown {
   switch (request.kind) {
     case "heartbeat":
       return [around, request];
+    case "document":
+      return [around, request.question];
     case "scan":
       return [around, request.scan.partition, hex(request.scan.after ?? new Uint8Array(0))];
     case "read":

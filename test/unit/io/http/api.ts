@@ -1,5 +1,7 @@
 import { parsePeers } from "../../../../src/core/config.ts";
+import type { BucketChange } from "../../../../src/core/layout/bucket-change.ts";
 import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
+import type { ClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
 import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
 import type { Operations } from "../../../../src/ports/operations.ts";
@@ -15,6 +17,7 @@ const MEMBERS = new Map<string, MemberView>([
 export function openApi(given: {
   readonly operations?: Partial<Operations>;
   readonly view?: Partial<NodeView>;
+  readonly changeBucket?: (change: BucketChange) => Promise<ClusterDocument>;
 }): Promise<HttpApi> {
   const { log, metrics } = new RecordingTelemetry();
   const scrape = () => Promise.resolve({ body: "", contentType: "text/plain" });
@@ -24,12 +27,15 @@ export function openApi(given: {
       operations: {
         read: () => Promise.reject(new Error("nobody reads")),
         write: () => Promise.reject(new Error("nobody writes")),
+        caughtUp: () => undefined,
         locate: () => {
           throw new Error("nobody locates");
         },
         explain: () => Promise.reject(new Error("nobody explains")),
         ...given.operations,
       },
+      changeBucket:
+        given.changeBucket ?? (() => Promise.reject(new Error("nobody changes buckets"))),
       view: {
         id: "n1",
         clusterId: "c1",

@@ -21,6 +21,7 @@ const DIRECTORY = { directoryId: "0123456789abcdef", startEpoch: 1, position: 0 
 const REMEMBERED = { directoryId: "fedcba9876543210", startEpoch: 4, position: 77 };
 const SAID: HeartbeatAnswer = {
   directory: DIRECTORY,
+  documentVersion: 1,
   wallMs: 0,
   resynchronising: false,
   readOnly: false,
@@ -74,6 +75,7 @@ function bench() {
       document: () => firstClusterDocument(parsePeers("n1=n1:1,n2=n2:1,n3=n3:1")),
       directory: () => DIRECTORY,
       remembered: (peer) => (peer === N2 ? REMEMBERED : undefined),
+      documentVersion: () => 7,
       isResynchronising: () => true,
       isReadOnly: () => false,
       onHeard: (peer, answer) => {
@@ -145,6 +147,7 @@ describe("heartbeats", () => {
     const heartbeat = { from: N3, directory: REMEMBERED, remembered: DIRECTORY };
     expect(membership.answer(heartbeat)).toEqual({
       directory: DIRECTORY,
+      documentVersion: 7,
       wallMs: 4_711,
       resynchronising: true,
       readOnly: false,

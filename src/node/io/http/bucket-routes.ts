@@ -1,0 +1,100 @@
+import { utf8Text } from "../../../core/bytes.ts";
+import { parseProperties } from "../../../core/bucket-properties.ts";
+import { KvError } from "../../../core/errors.ts";
+import { parseBucketName } from "../../../core/ids.ts";
+import type { BucketName } from "../../../core/ids.ts";
+import type { BucketChange } from "../../../core/layout/bucket-change.ts";
+import type { ClusterDocument } from "../../../core/layout/cluster-document.ts";
+import { propertiesJson } from "../../../core/layout/document-json.ts";
+import type { Operations } from "../../../ports/operations.ts";
+import { readBody } from "./body.ts";
+import type { Exchange } from "./exchange.ts";
+import { answerJson } from "./node-routes.ts";
+import { checkKvHeaders, parseQuery } from "./parameters.ts";
+
+const ALL = "/v1/buckets";
+const ONE = "/v1/buckets/";
+const BODY_BYTES_MAX = 16 * 1024;
+
+export interface BucketRouteModules {
+  readonly operations: Pick<Operations, "caughtUp">;
+  readonly view: { readonly document: ClusterDocument };
+  /** @throws KvError why the change was not made, or may not have been */
+  readonly changeBucket: (change: BucketChange) => Promise<ClusterDocument>;
+}
+
+export function isBucketRoute(url: string): boolean {
+  const [path = ""] = url.split("?", 1);
+  return path === ALL || path.startsWith(ONE);
+}
+
+/** `GET /v1/buckets`, `GET | PUT | DELETE /v1/buckets/{bucket}` */
+export async function handleBucket(exchange: Exchange, modules: BucketRouteModules): Promise<void> {
+  const { method = "", url = "" } = exchange.request;
+  const [path = "", query = ""] = url.split("?", 2);
+  const isRead = method === "GET" || method === "HEAD";
+  parseQuery(query, "bucket");
+  checkKvHeaders(exchange.request, "read");
+  if (isRead) await modules.operations.caughtUp("not-applied");
+  if (path === ALL) {
+    if (!isRead) throw notAllowed("GET, HEAD");
+    return answerJson(exchange, allJson(modules.view.document));
+  }
+  const name = parseBucketName(path.slice(ONE.length));
+  if (isRead) return answerJson(exchange, oneJson(modules.view.document, name));
+  if (method === "DELETE") {
+    await modules.changeBucket({ kind: "remove", name });
+    return exchange.answer(204, []);
+  }
+  if (method !== "PUT") throw notAllowed("GET, HEAD, PUT, DELETE");
+  const given = parseProperties(await bodyOf(exchange));
+  const change = { kind: "put", name, given, expect: expectOf(exchange) } as const;
+  answerJson(exchange, oneJson(await modules.changeBucket(change), name));
+}
+
+function notAllowed(allow: string): KvError {
+  return new KvError("method-not-allowed", `this route takes ${allow}`, { allow });
+}
+
+/** No body gives no properties. */
+async function bodyOf({ request }: Exchange): Promise<unknown> {
+  const text = utf8Text(await readBody(request, BODY_BYTES_MAX));
+  if (text === "") return {};
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    throw new KvError("bucket-property-invalid", "the body is not JSON");
+  }
+}
+
+/** `If-None-Match: *` creates, `If-Match: *` changes what exists; without them it may do either. */
+function expectOf({ request }: Exchange): "any" | "absent" | "present" {
+  const { "if-match": present, "if-none-match": absent } = request.headers;
+  const all = [present, absent].filter((value) => value !== undefined);
+  if (all.length > 1 || all.some((value) => value.trim() !== "*")) {
+    throw new KvError("header-invalid", "buckets take If-Match: * or If-None-Match: *");
+  }
+  if (present !== undefined) return "present";
+  return absent === undefined ? "any" : "absent";
+}
+
+function allJson(document: ClusterDocument): unknown {
+  const { version, buckets, removed } = document;
+  return {
+    documentVersion: version,
+    buckets: [...buckets.keys()].toSorted().map((name) => bucketJson(document, name)),
+    removed: [...removed].toSorted(),
+  };
+}
+
+function oneJson(document: ClusterDocument, name: BucketName): unknown {
+  return { documentVersion: document.version, ...bucketJson(document, name) };
+}
+
+function bucketJson({ buckets }: ClusterDocument, name: BucketName): object {
+  const properties = buckets.get(name);
+  if (properties === undefined) {
+    throw new KvError("bucket-not-found", `there is no bucket '${name}'`);
+  }
+  return { name, ...propertiesJson(properties) };
+}
