@@ -35,11 +35,14 @@ export function incarnationsApart(
 }
 
 function isSplit(write: LogicalWrite): boolean {
-  // Where siblings are kept one attempt may have been minted by two replicas.
-  const mintsOnce = write.attempts.every(({ causality }) => causality === undefined);
-  if (write.attempts.length < 2 && (mintsOnce || write.stamps.size < 2)) return false;
+  if (write.attempts.length < 2 && (mintsOnce(write) || write.stamps.size < 2)) return false;
   for (const stamp of write.stamps) if (stamp !== undefined) return true;
   return false;
+}
+
+/** Not where siblings are kept: two replicas may mint one attempt. */
+function mintsOnce({ attempts }: LogicalWrite): boolean {
+  return attempts.every(({ causality }) => causality === undefined);
 }
 
 function* attemptsOf(split: ReadonlyMap<string, WritesOfKey>): Generator<Operation> {
@@ -59,7 +62,8 @@ function mintersOf(write: LogicalWrite, stamp: number | undefined): readonly Ope
   const claims = write.stampedBy(stamp);
   if (claims.length > 0) {
     const call = Math.min(...claims.map((it) => it.call));
-    return [...claims, ...write.unstamped.filter((it) => it.call < call).map(inDoubt)];
+    const others = mintsOnce(write) ? write.unstamped : write.effective;
+    return [...claims, ...others.filter((it) => it.call < call).map(inDoubt)];
   }
   if (write.unstamped.length > 0) return write.unstamped.map(inDoubt);
   // Nobody can have minted it: that it exists at all is for other checkers to say.

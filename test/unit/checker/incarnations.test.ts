@@ -60,6 +60,13 @@ describe("which version an operation speaks of", () => {
       ["a@5", 50, "ok"],
       ["a@8", undefined, "unknown"],
     ]);
+    // The second attempt found what the first one had become besides.
+    const again = history([
+      put("a", 0, undefined, { stamp: 5, causality }),
+      get("a", 2, 3, { stamp: 8 }),
+      put("a", 4, 6, { stamp: 8, causality }),
+    ]);
+    expect(unwritten(again).verdict).toBe("true");
   });
 
   test("two acknowledged attempts of one write with two stamps are two versions, so are the gets of them", () => {
