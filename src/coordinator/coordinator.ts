@@ -30,7 +30,6 @@ import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
 import { explainKey } from "./explain.ts";
 import { forward } from "./forward.ts";
-import type { ForwardModules } from "./forward.ts";
 import { read } from "./read.ts";
 import type { ReadModules } from "./read.ts";
 import { write } from "./write.ts";
@@ -46,7 +45,7 @@ export interface CoordinatorOptions {
   readonly backgroundRepairsMax: number;
 }
 
-export interface CoordinatorModules extends WriteModules, ForwardModules {
+export interface CoordinatorModules extends WriteModules {
   readonly tokens: ContextTokens;
   readonly rng: Rng;
   readonly document: () => ClusterDocument;

@@ -3,7 +3,6 @@ import { KvError } from "../core/errors.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { MintAnswer } from "../core/messages/mint.ts";
 import { MintQuorum } from "../core/quorum/mint-quorum.ts";
-import type { Hedging } from "./hedging.ts";
 import { when, writeFailure } from "./replicate.ts";
 import type { ReplicateModules, WritePlan } from "./replicate.ts";
 import { askingOrder, Round } from "./round.ts";
@@ -15,64 +14,54 @@ export interface ForwardPlan extends WritePlan {
   readonly context: CausalContext | undefined;
 }
 
-export interface ForwardModules extends ReplicateModules {
-  /** Mints take longer than reads: by their times alone it is judged who is slow. */
-  readonly forwardHedging: Hedging;
-}
-
 export interface Forwarded extends Written {
   readonly context: CausalContext;
 }
 
 /**
  * Has a write of a siblings bucket done by a replica of its key, so that there are no more actors than
- * replicas: by this node if it is one and can, else by the first of the others that can be reached, and
- * by a further one when that is silent for long. Each is asked at most once, under one write id.
+ * replicas: by this node if it is one and can, else by the first of the others that can be reached.
+ * A further one is asked only when it is proven that those before did nothing. One that is silent may
+ * do the write still, long after another did and was acknowledged, and would supersede what was
+ * acknowledged since (found by the simulator).
  *
  * @throws KvError as the replica that did it met it; `write-unavailable` when all refused;
  * `write-unknown` when one of them may have done it.
  */
-export async function forward(plan: ForwardPlan, modules: ForwardModules): Promise<Forwarded> {
+export async function forward(plan: ForwardPlan, modules: ReplicateModules): Promise<Forwarded> {
   const order = askingOrder(modules.replicas, plan.preferenceList);
-  const [self] = order.filter((node) => node === modules.replicas.self);
+  const self = order.filter((node) => node === modules.replicas.self);
   let refusal: KvError | undefined;
-  if (self !== undefined) {
-    const asked = await ask(plan, [self], modules);
+  for (const replica of [...self, ...order.filter((node) => !self.includes(node))]) {
+    const asked = await ask(plan, replica, modules);
     if (asked.kind === "written") return asked.written;
-    ({ refusal } = asked);
+    refusal ??= asked.refusal;
   }
-  const others = order.filter((node) => node !== self);
-  const asked = others.length > 0 ? await ask(plan, others, modules) : undefined;
-  if (asked?.kind === "written") return asked.written;
-  throw refused(plan, refusal ?? asked?.refusal);
+  throw refused(plan, refusal);
 }
 
 type Asked =
   | { readonly kind: "written"; readonly written: Forwarded }
-  /** Proven: none of them applied anything. */
+  /** Proven: it applied nothing. */
   | { readonly kind: "refused"; readonly refusal: KvError | undefined };
 
-async function ask(
-  plan: ForwardPlan,
-  replicas: readonly NodeId[],
-  modules: ForwardModules,
-): Promise<Asked> {
+async function ask(plan: ForwardPlan, replica: NodeId, modules: ReplicateModules): Promise<Asked> {
   const { key, deadline, content, ttlSeconds, attempt, durability, w, context } = plan;
   const { writeId } = plan.identity;
   const request = { key, writeId, content, ttlSeconds, attempt, durability, w, context };
-  const quorum = new MintQuorum({ replicas: replicas.length });
+  const quorum = new MintQuorum({ replicas: 1 });
   const round = new Round<MintAnswer>(
     {
       name: "mint",
-      replicas,
+      replicas: [replica],
       first: 1,
       quorum,
       deadline,
-      ask: (replica, onAnswer) =>
-        replica.mint(request, deadline.at, (answer) => onAnswer(quorum.judge(answer))),
+      ask: (asked, onAnswer) =>
+        asked.mint(request, deadline.at, (answer) => onAnswer(quorum.judge(answer))),
     },
     modules.spareDelayMs,
-    { ...modules, hedging: modules.forwardHedging },
+    modules,
   );
   const end = await round.run();
   if (quorum.end?.kind === "written") {

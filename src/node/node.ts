@@ -239,7 +239,6 @@ export class Node {
     minter.start(replicas);
     const coordinator = new Coordinator(options, {
       ...shared,
-      forwardHedging: new Hedging(options),
       replicas,
       tokens: new ContextTokens([modules.secret ?? clusterId]),
     });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES as NONE, utf8Text } from "../../../src/core/bytes.ts";
+import { decodeRequest } from "../../../src/core/messages/request.ts";
 import { sleep } from "../../../src/ports/clock.ts";
 import type { ReadResult, WriteRequest } from "../../../src/ports/operations.ts";
 import {
@@ -258,6 +259,18 @@ describe("siblingsMax", () => {
     await cluster.connected();
     expect(valuesOf(await cluster.run(cluster.node(1).get("k", { r: 3 })))).toHaveLength(6);
   });
+});
+
+test("a write is handed to one replica, however slow it is: another might do it again when others have written since", async () => {
+  const cluster = await open({ nodes: 5 });
+  const [n1, ...others] = cluster.nodes;
+  if (n1 === undefined) throw new Error("five nodes");
+  const key = cluster.keyOf(...others.slice(0, 3));
+  cluster.fate = ({ leg, payload }) =>
+    leg === "request" && decodeRequest(payload).request.kind === "mint" ? [] : [LATENCY_MS];
+  const failure = await failureOf(cluster.run(n1.put(key, "v", { timeoutMs: 2_000 })));
+  expect(failure).toMatchObject({ code: "write-unknown", outcome: "unknown" });
+  expect(cluster.requests.filter(({ kind }) => kind === "mint")).toHaveLength(1);
 });
 
 describe("a retry under one write id", () => {
