@@ -308,7 +308,7 @@ export const ERRORS = {
     title: "The data directory belongs to somebody else",
     outcome: "not-applied",
     retry: "no",
-    doc: "It carries another node's id, another cluster's id, or a format that this version does not read. Nothing was changed in it. Check `--data`, `--id` and the cluster id.",
+    doc: "It carries another node's id, another cluster's id, a format that this version does not read, or buckets that need more members than `--peers` names. Nothing was changed in it. Check `--data`, `--id`, `--peers` and the cluster id.",
   },
   "directory-damaged": {
     status: undefined,

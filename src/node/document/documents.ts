@@ -58,17 +58,20 @@ export class Documents {
     this.#awaited = new Set(isStored ? [] : modules.peers);
   }
 
-  /** @throws KvError `directory-damaged` */
+  /** @throws KvError `directory-damaged`; `directory-refused` when its buckets do not fit the members. */
   static async find(first: ClusterDocument, storage: Storage): Promise<FoundDocument> {
     const [bytes] = await storage.getMany([DOCUMENT_KEY]);
     if (bytes === undefined) return { document: first, isStored: false };
+    const json = unseal(DOCUMENT_KEY, bytes);
+    if (json === undefined) {
+      throw new KvError("directory-damaged", "the directory's cluster document is damaged");
+    }
     try {
-      const document = readDocument(unseal(DOCUMENT_KEY, bytes), first.layout);
-      return { document, isStored: true };
+      return { document: readDocument(json, first.layout), isStored: true };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      const detail = `the directory's cluster document cannot be read: ${error.message}`;
-      throw new KvError("directory-damaged", detail, {}, { cause: error });
+      const detail = `its buckets do not fit the members that were given: ${error.message}`;
+      throw new KvError("directory-refused", detail, {}, { cause: error });
     }
   }
 

@@ -2,10 +2,14 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KvError } from "../../../src/core/errors.ts";
 import { parseBucketName } from "../../../src/core/ids.ts";
+import { parsePeers } from "../../../src/core/config.ts";
 import type { BucketChange } from "../../../src/core/layout/bucket-change.ts";
+import { firstClusterDocument } from "../../../src/core/layout/cluster-document.ts";
 import { documentJson } from "../../../src/core/layout/document-json.ts";
 import { decodeRequest } from "../../../src/core/messages/request.ts";
 import type { Message } from "../../../src/testing/in-process-network.ts";
+import { Documents } from "../../../src/node/document/documents.ts";
+import { metaKey } from "../../../src/node/replica/sealed.ts";
 import { MemoryDisk } from "../../../src/testing/memory-storage.ts";
 import { failureOf, valueOf, VirtualCluster } from "../../support/virtual-cluster.ts";
 import type { VirtualNode } from "../../support/virtual-node.ts";
@@ -181,6 +185,43 @@ describe("a node without the newest document", () => {
     cluster.fate = fate;
     await cluster.time.advance(5_000);
     expect(documentOf(n3)).toBe(documentOf(n1));
+  });
+});
+
+describe("a stored document", () => {
+  const first = (peers: string) => firstClusterDocument(parsePeers(peers));
+  const THREE = first("n1=h1:1,n2=h2:2,n3=h3:3");
+
+  async function stored(): Promise<MemoryDisk> {
+    const cluster = await open();
+    await cluster.run(cluster.node(1).changeBucket(CREATE));
+    cluster.node(2).kill();
+    return cluster.node(2).disk;
+  }
+
+  test("is found with its buckets", async () => {
+    const storage = await (await stored()).open();
+    const found = await Documents.find(THREE, storage);
+    expect([found.isStored, found.document.buckets.has(CARTS)]).toEqual([true, true]);
+  });
+
+  test("whose buckets need more members than were given is refused, not salvaged", async () => {
+    const storage = await (await stored()).open();
+    const failure = await failureOf(Documents.find(first("n2=h2:2"), storage));
+    expect(failure).toMatchObject({
+      code: "directory-refused",
+      message: expect.stringContaining("n: 3 replicas need as many members, there are 1"),
+    });
+  });
+
+  test("that rotted is damage", async () => {
+    const disk = await stored();
+    const key = metaKey("document");
+    const rotten = Uint8Array.from(disk.get(key) ?? []);
+    rotten[5] = (rotten[5] ?? 0) ^ 1;
+    disk.rot(key, rotten);
+    const failure = await failureOf(Documents.find(THREE, await disk.open()));
+    expect(failure).toMatchObject({ code: "directory-damaged" });
   });
 });
 
