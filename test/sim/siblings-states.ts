@@ -26,7 +26,6 @@ export function countSiblings(
       const minted = telemetry.count("replicaAnswers", id, "mint", "ok");
       if (id !== self) sometimes.note("a write was forwarded to who minted it", minted);
     }
-    sometimes.note("a second replica was asked to mint", telemetry.count("spareRequests", "mint"));
   }
   countDots(replicas, operations, sometimes);
 }
