@@ -33,6 +33,7 @@ import type { WriteModules } from "./write.ts";
 interface MinterModules extends Omit<WriteModules, "replicas"> {
   readonly document: () => ClusterDocument;
   readonly checkClock: (outcome: Outcome) => void;
+  readonly caughtUp: (outcome: Outcome) => Promise<void> | undefined;
   /** Of what it mints the own disk takes nothing. */
   readonly isReadOnly: () => boolean;
   /** From then on this node mints as somebody new. */
@@ -102,7 +103,10 @@ export class Minter implements Pick<PeerHandler, "mint"> {
   }
 
   async #run(request: MintRequest, deadline: Deadline, modules: WriteModules): Promise<MintAnswer> {
-    this.#modules.checkClock(request.attempt === 1 ? "not-applied" : "unknown");
+    const refused = request.attempt === 1 ? "not-applied" : "unknown";
+    this.#modules.checkClock(refused);
+    const behind = this.#modules.caughtUp(refused);
+    if (behind !== undefined) await behind;
     modules.stamps.prepare();
     const plan = this.#planOf(request, deadline);
     if (this.#modules.isReadOnly()) {

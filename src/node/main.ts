@@ -91,7 +91,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
     { address: config.listen, clientConnectionsMax: config.clientConnectionsMax },
     {
       operations: node.operations,
-      changeBucket: (change) => node.changeBucket(change),
+      changeBucket: (change, timeoutMs) => node.changeBucket(change, timeoutMs),
       view,
       telemetry,
     },

@@ -108,8 +108,8 @@ export class Node {
   }
 
   /** @throws KvError as {@link BucketChanges.change} */
-  changeBucket(change: BucketChange): Promise<ClusterDocument> {
-    return this.#parts.changes.change(change);
+  changeBucket(change: BucketChange, timeoutMs?: number): Promise<ClusterDocument> {
+    return this.#parts.changes.change(change, timeoutMs);
   }
 
   /** The storage stays the caller's, who closes it after the node. */
@@ -211,7 +211,7 @@ export class Node {
       replica,
       document,
       onHeartbeat: (heartbeat) => membership.answer(heartbeat),
-      onDocument: (question) => documentServer.answer(question),
+      onDocument: (question, deadline) => documentServer.answer(question, deadline),
       onScan: (scan, deadline) => resync.scan(scan, deadline),
       freshStamps: new FreshStamps(options, modules),
     });

@@ -19,8 +19,8 @@ const CHANGE_MS_MAX = 10_000;
 interface BucketChangesModules {
   readonly self: NodeId;
   readonly clock: Clock;
-  readonly documents: Documents;
-  readonly client: DocumentClient;
+  readonly documents: Pick<Documents, "current" | "adopt">;
+  readonly client: Pick<DocumentClient, "ask">;
 }
 
 /**
@@ -42,12 +42,13 @@ export class BucketChanges {
    * @returns the document after the change, which every member has stored.
    * @throws KvError what `changedDocument` throws; `members-missing`; `change-unknown`; `overloaded`
    */
-  async change(change: BucketChange): Promise<ClusterDocument> {
+  async change(change: BucketChange, timeoutMs: number = CHANGE_MS_MAX): Promise<ClusterDocument> {
     const { client, clock, documents, self } = this.#modules;
     const first = this.#sequencer;
-    if (first === self) return this.inOrder(change);
+    const deadline = clock.now() + Math.min(timeoutMs, CHANGE_MS_MAX);
+    if (first === self) return this.inOrder(change, deadline);
     const question = { ask: "change", change } as const;
-    const answer = await client.ask(first, question, clock.now() + CHANGE_MS_MAX);
+    const answer = await client.ask(first, question, deadline);
     if (answer.kind === "ok") {
       await documents.adopt(answer.value);
       return answer.value;
@@ -57,7 +58,7 @@ export class BucketChanges {
   }
 
   /** As the member that puts changes in order. */
-  inOrder(change: BucketChange): Promise<ClusterDocument> {
+  inOrder(change: BucketChange, deadline: Instant): Promise<ClusterDocument> {
     if (this.#sequencer !== this.#modules.self) {
       const detail = `${this.#sequencer} puts changes in order, not ${this.#modules.self}`;
       return Promise.reject(new KvError("members-missing", detail));
@@ -68,7 +69,7 @@ export class BucketChanges {
     }
     this.#waiting += 1;
     const done = this.#last
-      .then(() => this.#make(change, this.#modules.clock.now() + CHANGE_MS_MAX))
+      .then(() => this.#make(change, deadline))
       .finally(() => {
         this.#waiting -= 1;
       });
@@ -84,7 +85,11 @@ export class BucketChanges {
       answer.kind === "ok" ? [answer.value] : [],
     );
     const newest = known.reduce((a, b) => (b.version > a.version ? b : a), documents.current);
-    const next = changedDocument(newest, change);
+    const rivals = [documents.current, ...known].filter((it) => it.version === newest.version);
+    const changed = changedDocument(newest, change);
+    const isSplit = changed === newest && rivals.some((rival) => !isSame(rival, newest));
+    // Nobody was told of either; the next version replaces both.
+    const next = isSplit ? { ...newest, version: newest.version + 1 } : changed;
     try {
       await documents.adopt(next);
     } catch (error) {

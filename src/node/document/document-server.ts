@@ -4,6 +4,7 @@ import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import { documentJson } from "../../core/layout/document-json.ts";
 import { readDocument } from "../../core/messages/document.ts";
 import type { DocumentAnswer, DocumentRequest } from "../../core/messages/document.ts";
+import type { Instant } from "../../ports/clock.ts";
 import type { BucketChanges } from "./bucket-changes.ts";
 import type { Documents } from "./documents.ts";
 
@@ -17,21 +18,21 @@ export class DocumentServer {
     this.#changes = changes;
   }
 
-  async answer(request: DocumentRequest): Promise<DocumentAnswer> {
+  async answer(request: DocumentRequest, deadline: Instant): Promise<DocumentAnswer> {
     try {
-      return { kind: "document", document: documentJson(await this.#done(request)) };
+      return { kind: "document", document: documentJson(await this.#done(request, deadline)) };
     } catch (error) {
       return { kind: "failed", error: told(error) };
     }
   }
 
-  async #done(request: DocumentRequest): Promise<ClusterDocument> {
+  async #done(request: DocumentRequest, deadline: Instant): Promise<ClusterDocument> {
     const { layout } = this.#documents.current;
-    if (request.ask === "change") return this.#changes.inOrder(request.change);
+    if (request.ask === "change") return this.#changes.inOrder(request.change, deadline);
     if (request.ask === "adopt") {
       await this.#documents.adopt(readDocument(request.document, layout));
     }
-    return this.#documents.current;
+    return this.#documents.settled();
   }
 }
 

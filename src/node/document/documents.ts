@@ -101,6 +101,12 @@ export class Documents {
     }
   }
 
+  /** The document once what is on its way to the disk has arrived: who asks may make the next from it. */
+  async settled(): Promise<ClusterDocument> {
+    await this.#storing;
+    return this.#current;
+  }
+
   /** @returns when the document, or a newer one, is on the disk and counts. */
   adopt(document: ClusterDocument): Promise<void> {
     const stored = this.#storing.then(() => this.#store(document));

@@ -31,7 +31,7 @@ interface PeerServerModules {
   /** Never rejects. */
   readonly onScan: (scan: ScanRequest, deadline: Instant) => Promise<Answer<ScanPage>>;
   /** Never rejects. */
-  readonly onDocument: (question: DocumentRequest) => Promise<DocumentAnswer>;
+  readonly onDocument: (question: DocumentRequest, deadline: Instant) => Promise<DocumentAnswer>;
   readonly freshStamps: FreshStamps;
 }
 
@@ -107,7 +107,7 @@ export class PeerServer {
         return;
       case "document":
         void this.#modules
-          .onDocument(request.question)
+          .onDocument(request.question, deadline)
           .then((result) => answer((writer) => encodeDocumentAnswer(writer, result)));
         return;
     }

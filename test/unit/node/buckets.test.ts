@@ -117,6 +117,33 @@ describe("a change of the buckets (3 nodes)", () => {
     expect(documentOf(n3)).toBe(documentOf(n1));
   });
 
+  test("begins from what a member is still storing: the first one lost its disk meanwhile", async () => {
+    const cluster = await open();
+    const [n1, n2, n3] = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    const { fate } = cluster;
+    cluster.fate = (message) =>
+      message.to === n2.id && n1.document.buckets.has(CARTS) ? [] : fate(message);
+    let moveDisk = (): void => {};
+    const diskMoves = new Promise<void>((resolve) => {
+      moveDisk = resolve;
+    });
+    n3.disk.pause = (work) =>
+      work === "batch" && n1.document.buckets.has(CARTS) ? diskMoves : Promise.resolve();
+    void n1.changeBucket(CREATE).catch(() => {});
+    await cluster.time.advance(50);
+    n1.kill();
+    n1.disk = new MemoryDisk();
+    cluster.fate = fate;
+    await cluster.run(n1.start());
+    await cluster.time.advance(500);
+    const changed = n1.changeBucket({ ...CREATE, name: parseBucketName("other") });
+    await cluster.time.advance(200);
+    moveDisk();
+    const { version, buckets } = await cluster.run(changed);
+    expect([version, [...buckets.keys()]]).toEqual([3, ["default", "carts", "other"]]);
+    for (const node of [n2, n3]) expect(documentOf(node)).toBe(documentOf(n1));
+  });
+
   test("by two operators at once is made twice, one after the other", async () => {
     const cluster = await open();
     await cluster.run(cluster.node(1).changeBucket(CREATE));

@@ -20,7 +20,10 @@ export interface BucketRouteModules {
   readonly operations: Pick<Operations, "caughtUp">;
   readonly view: { readonly document: ClusterDocument };
   /** @throws KvError why the change was not made, or may not have been */
-  readonly changeBucket: (change: BucketChange) => Promise<ClusterDocument>;
+  readonly changeBucket: (
+    change: BucketChange,
+    timeoutMs: number | undefined,
+  ) => Promise<ClusterDocument>;
 }
 
 export function isBucketRoute(url: string): boolean {
@@ -33,7 +36,7 @@ export async function handleBucket(exchange: Exchange, modules: BucketRouteModul
   const { method = "", url = "" } = exchange.request;
   const [path = "", query = ""] = url.split("?", 2);
   const isRead = method === "GET" || method === "HEAD";
-  parseQuery(query, "bucket");
+  const { timeoutMs } = parseQuery(query, "bucket");
   checkKvHeaders(exchange.request, "read");
   if (isRead) await modules.operations.caughtUp("not-applied");
   if (path === ALL) {
@@ -43,13 +46,13 @@ export async function handleBucket(exchange: Exchange, modules: BucketRouteModul
   const name = parseBucketName(path.slice(ONE.length));
   if (isRead) return answerJson(exchange, oneJson(modules.view.document, name));
   if (method === "DELETE") {
-    await modules.changeBucket({ kind: "remove", name });
+    await modules.changeBucket({ kind: "remove", name }, timeoutMs);
     return exchange.answer(204, []);
   }
   if (method !== "PUT") throw notAllowed("GET, HEAD, PUT, DELETE");
   const given = parseProperties(await bodyOf(exchange));
   const change = { kind: "put", name, given, expect: expectOf(exchange) } as const;
-  answerJson(exchange, oneJson(await modules.changeBucket(change), name));
+  answerJson(exchange, oneJson(await modules.changeBucket(change, timeoutMs), name));
 }
 
 function notAllowed(allow: string): KvError {
