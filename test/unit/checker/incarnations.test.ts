@@ -229,7 +229,7 @@ describe("against every way in which the attempts can have minted what was read"
         1_000,
       );
       expect(said.explained).toBeGreaterThan(100);
-      expect(said.objected).toBeGreaterThan(10);
+      expect(said.objected).toBeGreaterThan(0);
     },
   );
 
