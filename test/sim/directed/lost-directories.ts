@@ -7,6 +7,24 @@ import { Stage, valueIn } from "./stage.ts";
 /** What was lost is copied after the longest request has ended. */
 const SHORT = { requestTimeoutMaxMs: 2_000 } as const;
 
+/** Only A and B have it, and C never gets it. */
+async function putWithoutC(stage: Stage, value: string): Promise<void> {
+  const toC = stage.hold({ kind: "write", leg: "request", to: stage.c.id });
+  await stage.cluster.run(stage.put(stage.b, stage.key, value));
+  toC.drop();
+}
+
+/** A, which lost the value, becomes whole; without B a read then has it from A alone. */
+async function expectCopied(stage: Stage, value: string): Promise<void> {
+  const { cluster, a, b, c, key } = stage;
+  await cluster.connected();
+  await stage.until(() => a.isWhole, "It is copied from both others.");
+  cluster.cut([b], [a, c]);
+  stage.expect(valueIn(await cluster.run(stage.get(c, key))) === value, "A has it again.");
+  cluster.heal([b], [a, c]);
+  await cluster.connected();
+}
+
 /** Schedules of directories and records that lack what their node once acknowledged. */
 export const LOST_DIRECTORIES: readonly Schedule[] = [
   {
@@ -16,9 +34,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       const stage = await Stage.open({ options: SHORT });
       const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "2"));
-      toC.drop();
+      await putWithoutC(stage, "2");
       a.kill();
       a.disk = new MemoryDisk();
       // With B gone A has one source, and 2 of 2 others would have to be copied.
@@ -40,23 +56,16 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["rolled-back-directory-believed"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster, a, b, c, key } = stage;
+      const { cluster, a, b, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const older = a.disk.copy();
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "2"));
-      toC.drop();
+      await putWithoutC(stage, "2");
       // Peers have heard by now how far the directory had come.
       await stage.advance(10_000);
       a.kill();
       a.disk = older;
       await cluster.run(a.start());
-      await cluster.connected();
-      await stage.until(() => a.isWhole, "It is copied from both others.");
-      cluster.cut([b], [a, c]);
-      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "2", "A has it again.");
-      cluster.heal([b], [a, c]);
-      await cluster.connected();
+      await expectCopied(stage, "2");
       return stage.end();
     },
   },
@@ -65,25 +74,16 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["peer-memory-forgotten"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const older = a.disk.copy();
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "2"));
-      toC.drop();
+      await putWithoutC(stage, "2");
       // Peers have written down by now how far the directory had come.
       await stage.advance(10_000);
       for (const node of cluster.nodes) node.kill();
       a.disk = older;
       for (const node of cluster.nodes) await cluster.run(node.start());
-      await cluster.connected();
-      await stage.until(() => a.isWhole, "It is copied from both others.");
-      cluster.cut([b], [a, c]);
-      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "2", "A has it again.");
-      cluster.heal([b], [a, c]);
-      await cluster.connected();
+      await expectCopied(stage, "2");
       return stage.end();
     },
   },
@@ -92,12 +92,8 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["salvage-without-resync"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "1"));
-      toC.drop();
+      const { cluster, a, key } = stage;
+      await putWithoutC(stage, "1");
       await stage.advance(10_000);
       a.kill();
       const damaged = a.disk;
@@ -108,12 +104,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       stage.expect(lost === 1, "The record of the write is beyond rescue.");
       await Promise.all([from.close(), to.close()]);
       await cluster.run(a.start());
-      await cluster.connected();
-      await stage.until(() => a.isWhole, "It is copied from both others.");
-      cluster.cut([b], [a, c]);
-      stage.expect(valueIn(await cluster.run(stage.get(c, key))) === "1", "A has it again.");
-      cluster.heal([b], [a, c]);
-      await cluster.connected();
+      await expectCopied(stage, "1");
       return stage.end();
     },
   },
@@ -123,9 +114,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["quarantine-counts"],
     play: async () => {
       const stage = await Stage.open({ options: { recordCacheBytes: 0 } });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       const toB = stage.hold({ kind: "write", leg: "request", from: a.id, to: b.id });
       await cluster.run(stage.put(a, key, "older", { timeoutMs: 5_000 }));
       const toA = stage.hold({ kind: "write", leg: "request", from: c.id, to: a.id });
@@ -151,14 +140,10 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
     catches: ["peers-counted-before-their-word"],
     play: async () => {
       const stage = await Stage.open({ options: SHORT });
-      const { cluster } = stage;
-      const [a, b, c] = [cluster.node(1), cluster.node(2), cluster.node(3)];
-      const key = cluster.keyOf(a, b, c);
+      const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
       const older = a.disk.copy();
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "2"));
-      toC.drop();
+      await putWithoutC(stage, "2");
       await stage.advance(10_000);
       a.kill();
       a.disk = older;
@@ -215,9 +200,7 @@ export const LOST_DIRECTORIES: readonly Schedule[] = [
       const stage = await Stage.open({ options: { ...SHORT, recordCacheBytes: 0 } });
       const { cluster, a, b, c, key } = stage;
       await cluster.run(stage.put(b, key, "1", { w: 3 }));
-      const toC = stage.hold({ kind: "write", leg: "request", to: c.id });
-      await cluster.run(stage.put(b, key, "2"));
-      toC.drop();
+      await putWithoutC(stage, "2");
       await stage.advance(100);
       a.rot(key);
       cluster.cut([b], [a, c]);
