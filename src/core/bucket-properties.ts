@@ -127,6 +127,11 @@ function textOf(value: unknown, json: "number" | "text"): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** Properties of the bucket that always exists: n = 3 or fewer members, r = w = majority. */
+export function defaultBucketProperties(members: number): BucketProperties {
+  return newBucket({}, members);
+}
+
 /** All properties of a new bucket. @throws KvError `bucket-property-invalid` */
 export function newBucket(given: Partial<BucketProperties>, members: number): BucketProperties {
   const n = given.n ?? PROPERTIES.n.default({ members, n: 0 });

@@ -39,25 +39,7 @@ export interface BucketProperties {
 export const DEFAULT_BUCKET: BucketName = parseBucketName("default");
 export const VALUE_BYTES_MAX = 1024 * 1024;
 export const SIBLINGS_MAX = 32;
-const N_DEFAULT = 3;
 
 export function majority(n: number): number {
   return Math.floor(n / 2) + 1;
-}
-
-/** Properties of the bucket that always exists: n = 3 or fewer members, r = w = majority. */
-export function defaultBucketProperties(memberCount: number): BucketProperties {
-  const n = Math.min(N_DEFAULT, memberCount);
-  return {
-    mode: "lww",
-    n,
-    r: majority(n),
-    w: majority(n),
-    durability: "sync",
-    readRepair: "blocking",
-    ttlSeconds: undefined,
-    valueBytesMax: VALUE_BYTES_MAX,
-    blindWrites: "overwrite",
-    siblingsMax: SIBLINGS_MAX,
-  };
 }

@@ -1,4 +1,5 @@
-import { DEFAULT_BUCKET, defaultBucketProperties } from "../bucket.ts";
+import { DEFAULT_BUCKET } from "../bucket.ts";
+import { defaultBucketProperties } from "../bucket-properties.ts";
 import type { BucketProperties } from "../bucket.ts";
 import type { PeerEntry } from "../config.ts";
 import type { BucketName } from "../ids.ts";

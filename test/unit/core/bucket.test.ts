@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { DEFAULT_BUCKET, defaultBucketProperties, majority } from "../../../src/core/bucket.ts";
+import { DEFAULT_BUCKET, majority } from "../../../src/core/bucket.ts";
+import { defaultBucketProperties } from "../../../src/core/bucket-properties.ts";
 import { nodeIds, subsets } from "./support/arbitraries.ts";
 
 test("a majority of n is the smallest number of which any two sets meet (n = 1..7)", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Answer } from "../../../../src/core/answer.ts";
-import { defaultBucketProperties } from "../../../../src/core/bucket.ts";
+import { defaultBucketProperties } from "../../../../src/core/bucket-properties.ts";
 import { utf8 } from "../../../../src/core/bytes.ts";
 import { NOTHING_SEEN } from "../../../../src/core/causal/causal-context.ts";
 import type { CausalContext } from "../../../../src/core/causal/causal-context.ts";

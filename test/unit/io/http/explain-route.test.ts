@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { defaultBucketProperties } from "../../../../src/core/bucket.ts";
+import { defaultBucketProperties } from "../../../../src/core/bucket-properties.ts";
 import { utf8Text } from "../../../../src/core/bytes.ts";
 import { stampOfMs } from "../../../../src/core/hlc.ts";
 import type { Stamp } from "../../../../src/core/hlc.ts";

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { utf8 } from "../../../../src/core/bytes.ts";
-import { DEFAULT_BUCKET, defaultBucketProperties } from "../../../../src/core/bucket.ts";
+import { DEFAULT_BUCKET } from "../../../../src/core/bucket.ts";
+import { defaultBucketProperties } from "../../../../src/core/bucket-properties.ts";
 import type { Mode } from "../../../../src/core/bucket.ts";
 import { stampOfMs } from "../../../../src/core/hlc.ts";
 import { parseActorId, parseWriteId } from "../../../../src/core/ids.ts";
