@@ -1,5 +1,5 @@
 import type { CausalContext } from "../core/causal/causal-context.ts";
-import { KvError } from "../core/errors.ts";
+import type { KvError } from "../core/errors.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { MintAnswer } from "../core/messages/mint.ts";
 import { MintQuorum } from "../core/quorum/mint-quorum.ts";
@@ -49,7 +49,7 @@ async function ask(plan: ForwardPlan, replica: NodeId, modules: ReplicateModules
   const { key, deadline, content, ttlSeconds, attempt, durability, w, context } = plan;
   const { writeId } = plan.identity;
   const request = { key, writeId, content, ttlSeconds, attempt, durability, w, context };
-  const quorum = new MintQuorum({ replicas: 1 });
+  const quorum = new MintQuorum();
   const round = new Round<MintAnswer>(
     {
       name: "mint",
@@ -71,18 +71,12 @@ async function ask(plan: ForwardPlan, replica: NodeId, modules: ReplicateModules
       written: { version: { stamp, writeId }, acked, context: quorum.end.context },
     };
   }
+  if (quorum.end !== undefined) throw quorum.end.error;
   const outcome = quorum.failedOutcome();
-  if (quorum.end !== undefined) throw withOutcome(quorum.end.error, outcome);
   if (outcome === "unknown" || end === "deadline") {
     throw unanswered(plan, { outcome, end, failures: round.failures });
   }
   return { kind: "refused", refusal: quorum.refusal };
-}
-
-/** A replica that was asked as well may do what the one that answered refused. */
-function withOutcome(error: KvError, outcome: "not-applied" | "unknown"): KvError {
-  if (outcome === error.outcome) return error;
-  return new KvError(error.code, error.message, { ...error.data, outcome });
 }
 
 function unanswered(

@@ -816,8 +816,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/quorum/mint-quorum",
-          find: 'outcome === "not-applied" && silent <= 0',
-          replace: 'outcome === "not-applied"',
+          find: 'this.#isSent && this.#answer?.kind !== "refused"',
+          replace: "false",
         },
       ],
     },

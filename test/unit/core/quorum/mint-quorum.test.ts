@@ -8,6 +8,7 @@ import { MintQuorum } from "../../../../src/core/quorum/mint-quorum.ts";
 import { nodeIds } from "../support/arbitraries.ts";
 
 const REFUSED: Answer<MintAnswer> = { kind: "refused", reason: "not-sent" };
+const LOST: Answer<MintAnswer> = { kind: "unknown", reason: "connection-lost" };
 const SILENT = undefined;
 const WRITTEN: Answer<MintAnswer> = {
   kind: "ok",
@@ -22,42 +23,43 @@ const UNAVAILABLE = failed(new KvError("write-unavailable", "too few"));
 const TOO_MANY = failed(new KvError("too-many-siblings", "32"));
 const UNKNOWN = failed(new KvError("write-unknown", "in doubt"));
 
-/** Three replicas; those before the last were asked in vain or are silent. */
-function quorumOf(answers: readonly (Answer<MintAnswer> | undefined)[]): MintQuorum {
-  const quorum = new MintQuorum({ replicas: 3 });
-  const ids = nodeIds(3);
-  for (const [i, answer] of answers.entries()) {
-    quorum.send();
-    const node = ids[i];
-    if (answer !== undefined && node !== undefined) quorum.add(node, quorum.judge(answer));
-  }
+/** Of a replica that was asked and gave this answer, or is silent. */
+function quorumOf(answer: Answer<MintAnswer> | undefined): MintQuorum {
+  const quorum = new MintQuorum();
+  const [node] = nodeIds(1);
+  quorum.send();
+  if (answer !== undefined && node !== undefined) quorum.add(node, quorum.judge(answer));
   return quorum;
 }
 
-describe("of three replicas that are to mint one write", () => {
+describe("of a replica that is to mint a write", () => {
   test.each([
-    ["one that wrote it ends it", [REFUSED, WRITTEN], "met"],
-    ["one that refuses for itself leaves it to the others", [REFUSED], "pending"],
-    ["one without a quorum leaves it to the others", [UNAVAILABLE], "pending"],
-    ["a refusal that any would repeat ends it", [TOO_MANY], "met"],
-    ["one in doubt ends it: another would add a second dot", [UNKNOWN], "met"],
-    ["none is left when all refused", [REFUSED, UNAVAILABLE, REFUSED], "unreachable"],
-  ] as const)("%s", (_, answers, verdict) => {
-    expect(quorumOf(answers).verdict()).toBe(verdict);
+    ["that wrote it, the answer ends it", WRITTEN, "met"],
+    ["that refuses for itself, another may do it", REFUSED, "unreachable"],
+    ["that found no quorum, another may do it", UNAVAILABLE, "unreachable"],
+    ["that refuses what any would refuse, the answer ends it", TOO_MANY, "met"],
+    ["that is in doubt, the answer ends it: another would add a second dot", UNKNOWN, "met"],
+    ["whose answer was lost, none comes any more", LOST, "unreachable"],
+    ["that is silent, an answer may come", SILENT, "pending"],
+  ] as const)("%s", (_, answer, verdict) => {
+    expect(quorumOf(answer).verdict()).toBe(verdict);
   });
 
   test.each([
-    ["all refused", [REFUSED, UNAVAILABLE, REFUSED], "not-applied"],
-    ["one refused and none was asked besides", [TOO_MANY], "not-applied"],
-    ["one refused while another is silent", [SILENT, TOO_MANY], "unknown"],
-    ["all are silent", [SILENT, SILENT], "unknown"],
-    ["one is in doubt", [REFUSED, UNKNOWN], "unknown"],
-    ["none was asked", [], "not-applied"],
-  ] as const)("the outcome when %s", (_, answers, outcome) => {
-    expect(quorumOf(answers).failedOutcome()).toBe(outcome);
+    ["it refused", REFUSED, "not-applied"],
+    ["it found no quorum", UNAVAILABLE, "not-applied"],
+    ["its answer was lost", LOST, "unknown"],
+    ["it is silent", SILENT, "unknown"],
+  ] as const)("the outcome when %s", (_, answer, outcome) => {
+    expect(quorumOf(answer).failedOutcome()).toBe(outcome);
   });
 
-  test("the first refusal is remembered for the client", () => {
-    expect(quorumOf([REFUSED, UNAVAILABLE]).refusal?.message).toBe("too few");
+  test("a replica that was not asked applied nothing", () => {
+    expect(new MintQuorum().failedOutcome()).toBe("not-applied");
+  });
+
+  test("its refusal is remembered for the client", () => {
+    expect(quorumOf(UNAVAILABLE).refusal?.message).toBe("too few");
+    expect(quorumOf(REFUSED).refusal).toBeUndefined();
   });
 });
