@@ -49,7 +49,7 @@ export class Documents {
   #newestHeard: number;
   #fetching = false;
   #storing: Promise<void> = Promise.resolve();
-  #onCaughtUp: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   constructor({ document, isStored }: FoundDocument, modules: DocumentsModules) {
     this.#modules = modules;
@@ -122,15 +122,17 @@ export class Documents {
     if (!this.isBehind) return undefined;
     const { clock } = this.#modules;
     return new Promise((resolve, reject) => {
+      const end = (): void => {
+        late.cancel();
+        resolve();
+      };
+      this.#waiting.add(end);
       const late = clock.after(CATCH_UP_MS_MAX, () => {
+        this.#waiting.delete(end);
         const from = this.#awaited.size > 0 ? [...this.#awaited].join(", ") : "another member";
         const detail = `this node has not heard from ${from} yet which buckets are the newest`;
         const data = { outcome, retryAfterMs: RETRY_AFTER_MS };
         reject(new KvError("starting-or-draining", detail, data));
-      });
-      this.#onCaughtUp.push(() => {
-        late.cancel();
-        resolve();
       });
     });
   }
@@ -173,7 +175,9 @@ export class Documents {
   }
 
   #tellWaiters(): void {
-    if (!this.isBehind) for (const resolve of this.#onCaughtUp.splice(0)) resolve();
+    if (this.isBehind) return;
+    for (const end of this.#waiting) end();
+    this.#waiting.clear();
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Answer } from "../../core/answer.ts";
 import type { NodeId } from "../../core/ids.ts";
 import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
+import { decodeScanAnswer } from "../../core/messages/answer.ts";
 import type { DirectoryState, Heartbeat, HeartbeatAnswer } from "../../core/messages/heartbeat.ts";
 import type { ScanPage, ScanRequest } from "../../core/messages/scan.ts";
 import type { RecordKey } from "../../core/record-key.ts";
@@ -11,11 +12,11 @@ import type { PeerHandler } from "../../ports/peer-handler.ts";
 import type { Storage, StorageWrite } from "../../ports/storage.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { Transport } from "../../ports/transport.ts";
+import { askPeer } from "../peers/ask-peer.ts";
 import type { Directory } from "../replica/directory.ts";
 import { Copier } from "./copier.ts";
 import type { CopierOptions } from "./copier.ts";
 import { PeerMemory } from "./peer-memory.ts";
-import { ScanClient } from "./scan-client.ts";
 import { ScanServer } from "./scan-server.ts";
 import { Wholeness } from "./wholeness.ts";
 import type { WholenessOptions } from "./wholeness.ts";
@@ -77,13 +78,14 @@ export class Resync {
 
   /** Begins to copy once there is something to copy. */
   start({ transport, isReachable, replica }: PeerModules): void {
-    const scans = new ScanClient({ ...this.#modules, transport });
+    const asking = { ...this.#modules, transport };
     this.#copier = new Copier(this.#options, {
       ...this.#modules,
       isReachable,
       replica,
       wholeness: this.#wholeness,
-      scan: (peer, scan, deadline) => scans.scan(peer, scan, deadline),
+      scan: (peer, scan, deadline) =>
+        askPeer({ peer, request: { kind: "scan", scan }, deadline }, decodeScanAnswer, asking),
     });
     this.#copier.wake();
   }
