@@ -1,4 +1,5 @@
 import { jsonObject } from "./answer.ts";
+import type { Bucket } from "./bucket-calls.ts";
 
 /** A node's own view of its cluster, as `GET /v1/cluster` tells it. */
 export interface ClusterStatus {
@@ -38,15 +39,10 @@ interface MemberStatus {
   readonly clockOffsetMs: number | null;
 }
 
-interface BucketStatus {
-  readonly name: string;
-  readonly mode: string;
-  readonly n: number;
-  readonly r: number;
-  readonly w: number;
-  readonly durability: string;
-  readonly valueBytesMax: number;
-}
+type BucketStatus = Pick<
+  Bucket,
+  "name" | "mode" | "n" | "r" | "w" | "durability" | "valueBytesMax"
+>;
 
 /** @returns undefined for anything that a Quorate node would not say. */
 export function clusterStatusOf(body: Uint8Array): ClusterStatus | undefined {
