@@ -72,13 +72,15 @@ export function successor(
 }
 
 /**
- * What the writer has seen: its context and its own version, unless the actor's entry has an earlier
- * version that it has not seen, for then no context can name the one without the other.
+ * What the writer has seen: its context and its own version. A context names all of an actor's versions
+ * up to one, so it names this one only if the writer has seen every earlier one of its actor: no other
+ * is live, and none was superseded by a write that the writer knows nothing of.
  */
 export function seenBy(
   { actor, stamp }: Version,
   { context, record }: { context: CausalContext; record: SiblingsRecord },
 ): CausalContext {
-  const own = record.siblings.filter((sibling) => sibling.actor === actor);
-  return own.length === 1 ? joinContexts(context, new Map([[actor, stamp]])) : context;
+  const own = record.entries.find((entry) => entry.actor === actor);
+  const namesAll = own?.siblings.length === 1 && own.discarded === (context.get(actor) ?? NO_STAMP);
+  return namesAll ? joinContexts(context, new Map([[actor, stamp]])) : context;
 }

@@ -14,6 +14,7 @@ import { recentOf } from "../../../../src/core/version/recent.ts";
 import { decodeRecord, digestOf } from "../../../../src/core/version/record.ts";
 import { siblings, supersede, survivors } from "../../../../src/core/version/siblings.ts";
 import type { SiblingsRecord } from "../../../../src/core/version/siblings-record.ts";
+import { seenBy } from "../../../../src/core/version/successor.ts";
 import type { Version } from "../../../../src/core/version/version.ts";
 import { writeIdentity } from "../../../../src/core/version/write-identity.ts";
 import { withBitFlipped } from "../support/arbitraries.ts";
@@ -60,13 +61,14 @@ function namesOf(record: SiblingsRecord | undefined): readonly string[] {
 }
 
 type Step =
+  /** `context` counts from the newest that was seen, 1; with 0 the write is blind. */
   | { readonly kind: "write"; readonly at: number; readonly context: number }
   | { readonly kind: "read"; readonly from: readonly number[] }
   | { readonly kind: "send"; readonly from: number; readonly to: number };
 
 const replica = fc.nat(REPLICAS - 1);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ kind: fc.constant("write" as const), at: replica, context: fc.nat(20) }),
+  fc.record({ kind: fc.constant("write" as const), at: replica, context: fc.nat(3) }),
   fc.record({
     kind: fc.constant("read" as const),
     from: fc.uniqueArray(replica, { minLength: 1 }),
@@ -111,7 +113,10 @@ class World {
   }
 
   #write({ at, context }: { at: number; context: number }): void {
-    const seen = this.#seen[context] ?? { context: NOTHING_SEEN, past: new Set<string>() };
+    const seen = this.#seen[this.#seen.length - context] ?? {
+      context: NOTHING_SEEN,
+      past: new Set<string>(),
+    };
     const name = `w${(this.#writes += 1)}`;
     const actor = actorOf(at);
     const own = this.records[at]?.context.get(actor) ?? 0;
@@ -121,9 +126,13 @@ class World {
       (seen.context.get(actor) ?? 0) + 1,
     );
     this.#clocks[at] = stamp;
-    this.records[at] = write(this.records[at], { replica: at, stamp, name, context: seen.context });
+    const record = write(this.records[at], { replica: at, stamp, name, context: seen.context });
+    this.records[at] = record;
     this.#past.set(name, seen.past);
     this.events[at] = { names: new Set([...(this.events[at]?.names ?? []), name, ...seen.past]) };
+    const told = seenBy(versionOf({ actor, stamp, name }), { context: seen.context, record });
+    const past = told === seen.context ? seen.past : new Set([...seen.past, name]);
+    this.#seen.push({ context: told, past });
   }
 
   #read(from: readonly number[]): void {
@@ -232,6 +241,31 @@ describe("siblings", () => {
       seen[1 - client] = record.context;
     }
     expect(most).toBeLessThanOrEqual(2);
+  });
+
+  test("a blind write is not told that it has seen what others superseded", () => {
+    const first = write(undefined, { replica: 1, stamp: 1, name: "first" });
+    const second = write(first, { replica: 2, stamp: 2, name: "second", context: first.context });
+    const atFirst = merge(first, second);
+    const version = versionOf({ actor: actorOf(1), stamp: 3, name: "blind" });
+    const record = write(atFirst, { replica: 1, stamp: 3, name: "blind" });
+    const told = seenBy(version, { context: NOTHING_SEEN, record });
+    expect(told).toEqual(NOTHING_SEEN);
+    // Or a replica that holds the first alone would discard it and have nothing that superseded it.
+    expect(namesOf(write(first, { replica: 3, stamp: 4, name: "next", context: told }))).toEqual([
+      "first",
+      "next",
+    ]);
+  });
+
+  test("a writer has seen its own version where its actor's earlier ones are all among what it sent", () => {
+    const first = write(undefined, { replica: 1, stamp: 1, name: "first" });
+    const version = versionOf({ actor: actorOf(1), stamp: 2, name: "next" });
+    const of = { replica: 1, stamp: 2, name: "next", context: first.context };
+    const record = write(first, of);
+    expect(seenBy(version, { context: first.context, record })).toEqual(record.context);
+    const beside = write(first, { ...of, context: NOTHING_SEEN });
+    expect(seenBy(version, { context: NOTHING_SEEN, record: beside })).toEqual(NOTHING_SEEN);
   });
 
   test("what is left beside a write is what its context does not cover", () => {
