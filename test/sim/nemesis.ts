@@ -1,7 +1,7 @@
 import type { NodeId } from "../../src/core/ids.ts";
 import { MemoryDisk } from "../../src/testing/memory-storage.ts";
 import type { SeededRng } from "../../src/testing/seeded-rng.ts";
-import { positionOn, rememberedOn } from "./directory-entries.ts";
+import { remembersMore } from "./directory-entries.ts";
 import type { Machine } from "./machine.ts";
 import { isGuarded } from "./scenario.ts";
 import type { FaultKind } from "./scenario.ts";
@@ -258,7 +258,7 @@ function rollBackLater(strike: Strike, older: MemoryDisk): void {
 /** Its peers can tell only when each of them has heard of more than the copy has. */
 function isFoundOut({ machines }: World, machine: Machine, older: MemoryDisk): boolean {
   const peers = machines.filter((other) => other !== machine);
-  return peers.every(({ disk }) => rememberedOn(disk, machine.id) > positionOn(older));
+  return peers.every(({ disk }) => remembersMore(disk, machine.id, older));
 }
 
 function exchangeDisks(world: World, one: Machine, other: Machine): void {
