@@ -17,6 +17,7 @@ export interface WriteFlags extends KeyFlags {
   readonly w?: QuorumChoice;
   readonly durability?: Durability;
   readonly writeId?: string;
+  readonly causalContext?: string;
 }
 
 /** For files as for keys on the command line. */
@@ -46,6 +47,16 @@ export function addWriteOptions(command: Command): Command {
         "--durability <MODE>",
         "sync: on disk before it is acknowledged; async: handed to the operating system",
       ).choices(["sync", "async"]),
+    );
+}
+
+/** Of a command that writes one key. */
+export function addOneWrite(command: Command): Command {
+  return addWriteOptions(command)
+    .option("--write-id <ID>", "repeat this earlier write instead of making a new one")
+    .option(
+      "--causal-context <CONTEXT>",
+      "supersede what the read with this context has shown, and nothing else",
     );
 }
 

@@ -12,10 +12,10 @@ export async function tellWritten(
     note,
   }: { bucket: string; key: Uint8Array; written: Written; note: string },
 ): Promise<void> {
-  const { writeId, etag, quorum, attempts } = written;
+  const { writeId, etag, context, quorum, attempts } = written;
   if (output.format !== "table") {
-    const json = { bucket, ...keyFields(key), writeId, etag: etag ?? null, quorum, attempts };
-    await output.json(json);
+    const of = { writeId, etag: etag ?? null, context: context ?? null };
+    await output.json({ bucket, ...keyFields(key), ...of, quorum, attempts });
     return;
   }
   const tries = attempts === 1 ? "" : ` after ${attempts} attempts`;

@@ -54,11 +54,16 @@ function problemOf(answer: HttpAnswer): ReadonlyMap<string, unknown> | undefined
 
 /** @returns undefined unless the bytes are one JSON object. */
 export function jsonObject(body: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+  const value = jsonOf(body);
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? new Map(Object.entries(value))
+    : undefined;
+}
+
+/** @returns undefined unless the bytes are JSON. */
+export function jsonOf(body: Uint8Array): unknown {
   try {
-    const value: unknown = JSON.parse(utf8Text(body) ?? "");
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? new Map(Object.entries(value))
-      : undefined;
+    return JSON.parse(utf8Text(body) ?? "");
   } catch {
     return undefined;
   }
@@ -81,6 +86,7 @@ function dataOf(problem: ReadonlyMap<string, unknown>): ErrorData {
   const needed = numberOf(problem.get("needed"));
   const acked = numberOf(problem.get("acked"));
   const retryAfterMs = numberOf(problem.get("retryAfterMs"));
+  const siblings = textsOf(problem.get("siblings"));
   return {
     ...(outcome !== undefined && { outcome }),
     ...(writeId !== undefined && { writeId }),
@@ -88,6 +94,7 @@ function dataOf(problem: ReadonlyMap<string, unknown>): ErrorData {
     ...(acked !== undefined && { acked }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(problem.get("deleted") === true && { deleted: true }),
+    ...(siblings !== undefined && { siblings }),
   };
 }
 
@@ -101,6 +108,12 @@ function retryOf(value: unknown): Retry | undefined {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
+}
+
+function textsOf(value: unknown): readonly string[] | undefined {
+  return Array.isArray(value) && value.every((item) => typeof item === "string")
+    ? value
+    : undefined;
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -1,4 +1,5 @@
 import type { Durability } from "../core/bucket.ts";
+import type { SiblingContent } from "./reading.ts";
 
 /** A quorum of the bucket's N replicas. */
 export type QuorumChoice = number | "one" | "quorum" | "all";
@@ -15,8 +16,13 @@ export interface CallOptions extends AskOptions {
   readonly bucket?: string | undefined;
 }
 
-export interface GetOptions extends CallOptions {
+export interface RepairOptions extends CallOptions {
   readonly r?: QuorumChoice | undefined;
+}
+
+export interface GetOptions extends RepairOptions {
+  /** One of several siblings, as an answer of siblings named it. */
+  readonly version?: string | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -24,6 +30,8 @@ export interface DeleteOptions extends CallOptions {
   readonly durability?: Durability | undefined;
   /** Repeats an earlier write instead of making a new one. */
   readonly writeId?: string | undefined;
+  /** What an answer about this very key carried: the write supersedes what that answer told, no more. */
+  readonly context?: string | undefined;
 }
 
 export interface PutOptions extends DeleteOptions {
@@ -31,4 +39,19 @@ export interface PutOptions extends DeleteOptions {
   readonly contentEncoding?: string | undefined;
   /** Whole seconds until the value counts as absent; the bucket's unless given. */
   readonly ttlSeconds?: number | undefined;
+}
+
+/** What becomes of a key: its new value; `null` deletes it; `undefined` leaves it as it is. */
+export type Merged = string | Uint8Array | null | undefined;
+
+/**
+ * Makes one of what is there: nothing, one value, or several that are concurrent, in no order to rely
+ * on. It may be called several times.
+ */
+export type Merge = (siblings: readonly SiblingContent[]) => Merged | Promise<Merged>;
+
+export interface UpdateOptions extends Omit<PutOptions, "writeId" | "context"> {
+  readonly r?: QuorumChoice | undefined;
+  /** Times that the key is read and merged, at most. Default 4. */
+  readonly roundsMax?: number | undefined;
 }

@@ -9,7 +9,11 @@ import type {
   CallOptions,
   DeleteOptions,
   GetOptions,
+  Merge,
+  Merged,
   PutOptions,
+  RepairOptions,
+  UpdateOptions,
 } from "./call-options.ts";
 import { LIST_BUCKETS, putBucketCall, removeBucketCall, showBucketCall } from "./bucket-calls.ts";
 import type { Bucket, BucketExpectation, BucketGiven, BucketList } from "./bucket-calls.ts";
@@ -22,15 +26,20 @@ import { interpretExplanation, interpretPlacement } from "./key-explanation.ts";
 import type { KeyExplanation, KeyPlacement } from "./key-explanation.ts";
 import { MODULES, limitsOf } from "./options.ts";
 import type { ClientModules, ClientOptions } from "./options.ts";
-import { interpretGet, interpretReady, interpretRepair, interpretWrite } from "./results.ts";
-import type { Found, Readiness, Written } from "./results.ts";
+import { interpretReading } from "./reading.ts";
+import type { Absent, Conflict, Found, Reading, Sibling, SiblingContent } from "./reading.ts";
+import { interpretReady, interpretRepair, interpretWrite } from "./results.ts";
+import type { Readiness, Written } from "./results.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import { targetOf } from "./target.ts";
+import { update } from "./update.ts";
 
-export { KvError } from "../core/errors.ts";
+export { hasCode, KvError } from "../core/errors.ts";
 export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
-export type { DeleteOptions, GetOptions, PutOptions, QuorumChoice } from "./call-options.ts";
-export type { ClientModules, ClientOptions, ClusterStatus, Found, Readiness, Written };
+export type { QuorumChoice } from "./call-options.ts";
+export type { DeleteOptions, GetOptions, Merge, Merged, PutOptions, RepairOptions, UpdateOptions };
+export type { Absent, Conflict, Found, Reading, Sibling, SiblingContent };
+export type { ClientModules, ClientOptions, ClusterStatus, Readiness, Written };
 export type { Bucket, BucketExpectation, BucketGiven, BucketList };
 export type { KeyExplanation, KeyPlacement };
 
@@ -62,13 +71,14 @@ export class KvClient implements AsyncDisposable {
     };
   }
 
-  /** @returns undefined when R replicas answered and none holds a value. */
-  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<Found | undefined> {
-    return this.#read(targetOf(key, options.bucket, { r: options.r }), options, interpretGet);
+  /** A value, or none; in a bucket of mode `siblings` perhaps several, for the caller to merge. */
+  async get(key: string | Uint8Array, options: GetOptions = {}): Promise<Reading> {
+    const { bucket, r, version } = options;
+    return this.#read(targetOf(key, bucket, { r, version }), options, interpretReading);
   }
 
   /** Reads from R replicas for the sake of the repair: those that lack what others hold get it. */
-  async repair(key: string | Uint8Array, options: GetOptions = {}): Promise<void> {
+  async repair(key: string | Uint8Array, options: RepairOptions = {}): Promise<void> {
     const target = targetOf(key, options.bucket, { r: options.r });
     await this.#read(target, options, interpretRepair);
   }
@@ -114,6 +124,23 @@ export class KvClient implements AsyncDisposable {
       body: undefined,
       query: {},
     });
+  }
+
+  /**
+   * Read, merge, write with what was read as its causal context: for buckets of mode `siblings`, where
+   * no concurrent update is lost by it. `timeoutMs` is for all rounds together.
+   *
+   * @returns undefined when the merge left the key as it is.
+   * @throws KvError `bucket-mode-unfit` before anything is written; what get, put and delete throw.
+   */
+  update(
+    key: string | Uint8Array,
+    merge: Merge,
+    options: UpdateOptions = {},
+  ): Promise<Written | undefined> {
+    const { limits, modules } = this.#means;
+    const timeoutMs = options.timeoutMs ?? limits.timeoutMs;
+    return update(key, merge, { options: { ...options, timeoutMs }, calls: this, modules });
   }
 
   /** All buckets, as one node knows them. Proxies do not pass it on: the endpoints must be nodes. */
@@ -188,9 +215,11 @@ export class KvClient implements AsyncDisposable {
     options: DeleteOptions,
     { query, ...request }: WriteRequest,
   ): Promise<Written> {
+    const { context } = options;
     const writeId = parseWriteId(options.writeId ?? this.#means.modules.mintWriteId());
     const { value, attempts } = await this.#perform({
       ...request,
+      headers: { ...request.headers, ...(context !== undefined && { "kv-context": context }) },
       target: targetOf(key, options.bucket, {
         w: options.w,
         durability: options.durability,

@@ -2,21 +2,14 @@ import { quorumOf, refusalOf } from "./answer.ts";
 import type { QuorumFacts, Refusal } from "./answer.ts";
 import type { HttpAnswer } from "./exchange.ts";
 
-export interface Found {
-  readonly value: Uint8Array;
-  readonly contentType: string | undefined;
-  readonly contentEncoding: string | undefined;
-  readonly etag: string | undefined;
-  readonly lastModified: string | undefined;
-  /** ISO 8601; undefined: the value stays. */
-  readonly expiresAt: string | undefined;
-  readonly writeId: string | undefined;
-  readonly quorum: QuorumFacts;
-}
-
 export interface Written {
   readonly writeId: string;
   readonly etag: string | undefined;
+  /**
+   * Of buckets of mode `siblings`: what the writer has seen by now, this write among it unless
+   * another one came in between. For the next write of the same writer.
+   */
+  readonly context: string | undefined;
   readonly quorum: QuorumFacts;
   /** Attempts that it took, 1 in peace. */
   readonly attempts: number;
@@ -26,26 +19,6 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not. */
   readonly detail: string;
-}
-
-export function interpretGet(answer: HttpAnswer): { readonly value: Found | undefined } | Refusal {
-  const { status, headers, body } = answer;
-  const quorum = quorumOf(answer);
-  if (status === 200 && quorum !== undefined) {
-    const value = {
-      value: body,
-      contentType: headers.get("content-type"),
-      contentEncoding: headers.get("content-encoding"),
-      etag: headers.get("etag"),
-      lastModified: headers.get("last-modified"),
-      expiresAt: headers.get("kv-expires-at"),
-      writeId: headers.get("kv-write-id"),
-      quorum,
-    };
-    return { value };
-  }
-  const refusal = refusalOf(answer);
-  return refusal.error.code === "key-not-found" ? { value: undefined } : refusal;
 }
 
 /** Of a read for the sake of its repair: whatever it found, siblings included, it is done. */
@@ -58,10 +31,11 @@ export function interpretRepair(answer: HttpAnswer): { readonly value: undefined
 
 export function interpretWrite(
   answer: HttpAnswer,
-): { readonly value: Pick<Written, "etag" | "quorum"> } | Refusal {
+): { readonly value: Pick<Written, "etag" | "context" | "quorum"> } | Refusal {
+  const { status, headers } = answer;
   const quorum = quorumOf(answer);
-  if (answer.status === 204 && quorum !== undefined) {
-    return { value: { etag: answer.headers.get("etag"), quorum } };
+  if (status === 204 && quorum !== undefined) {
+    return { value: { etag: headers.get("etag"), context: headers.get("kv-context"), quorum } };
   }
   return refusalOf(answer);
 }

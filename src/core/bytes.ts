@@ -52,6 +52,12 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return bytes.toString("base64url") === text ? bytes : undefined;
 }
 
+/** @returns undefined for anything that is not canonical, padded base64. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : undefined;
+}
+
 /** Byte order, which is LevelDB's order. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b);

@@ -107,6 +107,13 @@ export const ERRORS = {
     retry: "no",
     doc: "Replicas that were away still hold what the bucket held; under the same name it would come back. Choose another name.",
   },
+  "bucket-mode-unfit": {
+    status: 409,
+    title: "The bucket's mode does not offer this",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "The client's `update` merges concurrent writes, for which a bucket has to keep them: `mode` `siblings`, which is chosen when a bucket is created.",
+  },
   "conditional-needs-strong-bucket": {
     status: 409,
     title: "Conditional writes are not offered here",
@@ -376,6 +383,15 @@ export class KvError extends Error {
   get retry(): Retry {
     return ERRORS[this.code].retry;
   }
+}
+
+/** Whether it is a failure of one of these codes, for `catch`. */
+export function hasCode<Code extends ErrorCode>(
+  error: unknown,
+  ...codes: readonly Code[]
+): error is KvError & { readonly code: Code } {
+  const known: readonly ErrorCode[] = codes;
+  return error instanceof KvError && known.includes(error.code);
 }
 
 export function isErrorCode(text: string): text is ErrorCode {

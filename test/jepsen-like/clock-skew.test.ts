@@ -4,6 +4,7 @@ import { KvClient } from "../../src/client/client.ts";
 import { buildOf } from "../support/build-of.ts";
 import { startCluster } from "../support/cluster.ts";
 import { needs } from "../support/needs.ts";
+import { textOf } from "../support/reading.ts";
 
 const WRITES = 300;
 const KEYS = 10;
@@ -54,8 +55,7 @@ async function reorderedWrites(mutant: string | undefined): Promise<number> {
       if (writer === undefined || reader === undefined) throw new Error("no clients");
       const key = `key-${i % KEYS}`;
       await writer.put(key, String(i), { w: 2 });
-      const found = await reader.get(key, { r: 2 });
-      if (found === undefined || Buffer.from(found.value).toString() !== String(i)) reordered += 1;
+      if (textOf(await reader.get(key, { r: 2 })) !== String(i)) reordered += 1;
     }
   } finally {
     await Promise.all(clients.map((client) => client.close()));

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
 import { startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
+import { textOf } from "../support/reading.ts";
 
 const WRITERS = 48;
 /** Acknowledged writes of each round before the nodes are killed. */
@@ -71,8 +72,7 @@ describe("all nodes killed at once", () => {
 
       const reader = new KvClient({ endpoints });
       for (const [key, ledger] of ledgers) {
-        const found = await reader.get(key, { r: 2 });
-        const value = Number(found === undefined ? 0 : Buffer.from(found.value).toString());
+        const value = Number(textOf(await reader.get(key, { r: 2 })) ?? 0);
         expect(value, `${key} after round ${round}`).toBeGreaterThanOrEqual(ledger.acknowledged);
         expect(value, `${key} after round ${round}`).toBeLessThanOrEqual(ledger.attempted);
       }

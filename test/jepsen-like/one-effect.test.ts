@@ -6,6 +6,7 @@ import { needsNginx, startNginx } from "../support/nginx.ts";
 import type { Nginx } from "../support/nginx.ts";
 import { send } from "../support/raw-http.ts";
 import type { RawResponse } from "../support/raw-http.ts";
+import { textOf } from "../support/reading.ts";
 import { LossyFront } from "./nemesis/lossy-front.ts";
 import type { LostAnswer, Loss } from "./nemesis/lossy-front.ts";
 
@@ -51,8 +52,7 @@ async function readEverywhere(key: string): Promise<readonly (string | undefined
   return Promise.all(
     cluster.urls.map(async (url) => {
       await using client = new KvClient({ endpoints: [url] });
-      const found = await client.get(key, { r: 2 });
-      return found && Buffer.from(found.value).toString();
+      return textOf(await client.get(key, { r: 2 }));
     }),
   );
 }

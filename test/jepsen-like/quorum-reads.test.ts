@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
 import { startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
+import { textOf } from "../support/reading.ts";
 
 const KEYS = 200;
 
@@ -29,9 +30,6 @@ function via(id: string): KvClient {
   return client;
 }
 
-const text = (bytes: Uint8Array | undefined): string | undefined =>
-  bytes === undefined ? undefined : Buffer.from(bytes).toString();
-
 describe("R + W > N", () => {
   for (const [r, w] of [
     [2, 2],
@@ -46,7 +44,7 @@ describe("R + W > N", () => {
         const writer = ids[i % ids.length] ?? "";
         await via(writer).put(key, value, { w });
         const reads = await Promise.all(ids.map((id) => via(id).get(key, { r })));
-        expect(reads.map((found) => text(found?.value))).toEqual([value, value, value]);
+        expect(reads.map((found) => textOf(found))).toEqual([value, value, value]);
       }
     });
   }
@@ -64,11 +62,9 @@ describe("R = W = 1", () => {
     const stale = await via("n3").get("stale", { r: 1 });
     const fresh = await via("n3").get("stale", { r: 2 });
 
-    expect(text(stale?.value)).toBe("old");
-    expect(text(fresh?.value)).toBe("new");
+    expect(textOf(stale)).toBe("old");
+    expect(textOf(fresh)).toBe("new");
     // The quorum read wrote the newest version back; it waited for two holders, not for this one.
-    await expect
-      .poll(async () => text((await via("n3").get("stale", { r: 1 }))?.value))
-      .toBe("new");
+    await expect.poll(async () => textOf(await via("n3").get("stale", { r: 1 }))).toBe("new");
   });
 });

@@ -33,6 +33,15 @@ export function found(
   return { status: 200, headers: { ...QUORUM, etag: '"e1"', ...headers }, body };
 }
 
+/** Of a key with several siblings. */
+export function siblings(context: string, items: readonly unknown[]): Reply {
+  return {
+    status: 300,
+    headers: { ...QUORUM, "content-type": "application/json", "kv-context": context },
+    body: JSON.stringify(items),
+  };
+}
+
 export function problem(code: ErrorCode, fields: Readonly<Record<string, unknown>> = {}): Reply {
   const { status, title, outcome, retry } = ERRORS[code];
   return {

@@ -8,7 +8,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { fileError } from "../files.ts";
 import { endpointsOf, openClient } from "../global-options.ts";
 import { keyName } from "../json-bytes.ts";
-import { addKey, addWriteOptions, keyOf, wholeNumber } from "../key-options.ts";
+import { addKey, addOneWrite, keyOf, wholeNumber } from "../key-options.ts";
 import type { WriteFlags } from "../key-options.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
@@ -31,12 +31,11 @@ export function addPut(program: Command, shell: Shell, settle: Settle): void {
         "VALUE is the value itself, @FILE names a file that holds it, - (or nothing) reads stdin. " +
         "Exit code 5: proven not applied. Exit code 6: it may or may not have been applied.",
     );
-  addWriteOptions(
+  addOneWrite(
     addKey(command).addArgument(new Argument("[VALUE]", "the value, @FILE, or - for stdin")),
   )
     .option("--content-type <TYPE>", "kept with the value and given back with it")
     .option("--ttl <SECONDS>", "the value counts as absent after so many seconds", wholeNumber)
-    .option("--write-id <ID>", "repeat this earlier write instead of making a new one")
     .addHelpText(
       "after",
       `
@@ -46,6 +45,7 @@ Examples:
   date | kv put now -
   kv put session-7 token --ttl 3600
   kv put greeting -- --hello       # -- ends the flags: a value may begin with -
+  kv put cart '2 apples' -b carts --causal-context AW…   # merges what that read has shown
   printf %s @home | kv put handle  # a value that begins with @ comes from stdin`,
     );
   command.action(
@@ -53,11 +53,11 @@ Examples:
       async (output, text: string, given: string | undefined, _flags: unknown, self: Command) => {
         const flags = self.optsWithGlobals<PutFlags>();
         const key = keyOf(text, flags.keyEncoding);
-        const { bucket, w, durability, writeId, contentType, timeout, ttl } = flags;
+        const { bucket, w, durability, writeId, causalContext: context, contentType, ttl } = flags;
         const value = await valueOf(given, shell);
         await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
-        const options = { bucket, w, durability, writeId, contentType, ttlSeconds: ttl };
-        const limits = { timeoutMs: timeout, signal: shell.signal };
+        const options = { bucket, w, durability, writeId, context, contentType, ttlSeconds: ttl };
+        const limits = { timeoutMs: flags.timeout, signal: shell.signal };
         const written = await client.put(key, value, { ...options, ...limits });
         await tellWritten(output, { bucket, key, written, note: `stored ${keyName(key)}` });
         return EXIT.ok;

@@ -1,6 +1,7 @@
 import type { KvClient } from "../../client/client.ts";
 import type { GetOptions } from "../../client/call-options.ts";
 import { exitCodeOf } from "../exit-code.ts";
+import { hasSiblings } from "../has-siblings.ts";
 import type { Line } from "./lines.ts";
 import { ordered } from "./ordered.ts";
 import { parseKeyRow } from "./row.ts";
@@ -42,8 +43,9 @@ export async function exportRows(
   const read = async (line: Line): Promise<Read> => {
     try {
       const { key, bucket = options.bucket } = parseKeyRow(line);
-      const found = await client.get(key, { bucket, r, timeoutMs, signal });
-      return { line, row: found && { bucket, key, ...found } };
+      const reading = await client.get(key, { bucket, r, timeoutMs, signal });
+      if (reading.kind === "siblings") throw hasSiblings(reading);
+      return { line, row: reading.kind === "absent" ? undefined : { bucket, key, ...reading } };
     } catch (error) {
       return { line, error };
     }

@@ -47,8 +47,8 @@ export class RecordedClient implements AsyncDisposable {
   /** @returns the code of the error, or undefined when R replicas answered. */
   async get(key: string, { r = QUORUM }: { r?: number } = {}): Promise<string | undefined> {
     return this.#record({ kind: "get", key, version: undefined, r, w: QUORUM }, async () => {
-      const found = await this.#client.get(key, { r });
-      return found === undefined ? undefined : versionOf(found.value);
+      const reading = await this.#client.get(key, { r });
+      return reading.kind === "value" ? versionOf(reading.value) : undefined;
     });
   }
 

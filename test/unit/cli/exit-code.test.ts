@@ -26,6 +26,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "key-not-found": 3,
   "method-not-allowed": 2,
   "request-timeout": 6,
+  "bucket-mode-unfit": 4,
   "conditional-needs-strong-bucket": 4,
   "value-too-large": 2,
   "uri-too-long": 2,

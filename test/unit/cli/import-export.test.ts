@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Interrupted } from "../../../src/cli/exit-code.ts";
-import { FakeNode, WRITTEN, keepsValues, problem } from "../../support/fake-node.ts";
+import { FakeNode, WRITTEN, keepsValues, problem, siblings } from "../../support/fake-node.ts";
 import type { Behaviour } from "../../support/fake-node.ts";
 import { kv } from "../../support/shell.ts";
 
@@ -229,6 +229,21 @@ describe("kv export", () => {
     expect(ran.exitCode).toBe(5);
     expect(ran.stderr).toContain("kv: line 2: Too few replicas answered this read");
     expect(ran.stderr).toContain("exported 0, missing 1, failed 1,");
+  });
+
+  test("a key with siblings is listed: a row has one value", async () => {
+    const item = { value: "YQ==", writeId: "w", lastModified: "2026-01-01T00:00:00.000Z" };
+    await using node = await FakeNode.open(
+      alive(() =>
+        siblings("c1", [
+          { ...item, version: "v2" },
+          { ...item, version: "v1" },
+        ]),
+      ),
+    );
+    const ran = await kv(["export", "-", "--keys", "-", "-e", node.url], { stdin: '{"key":"a"}' });
+    expect([ran.exitCode, ran.stdout.toString()]).toEqual([4, ""]);
+    expect(ran.stderr).toContain("line 1: the key has 2 siblings: v2, v1");
   });
 
   test("interrupted: exit code 130, and no half file under the name", async () => {

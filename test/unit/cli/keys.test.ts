@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Interrupted } from "../../../src/cli/exit-code.ts";
-import { FakeNode, keepsValues, problem } from "../../support/fake-node.ts";
+import { FakeNode, keepsValues, problem, siblings } from "../../support/fake-node.ts";
 import { kv } from "../../support/shell.ts";
 
 describe("kv get", () => {
@@ -39,6 +39,7 @@ describe("kv get", () => {
       lastModified: null,
       expiresAt: null,
       writeId: null,
+      context: null,
       quorum: { needed: 2, acked: 3, epoch: 1 },
     });
     const argv = ["get", "AP8", "--key-encoding", "base64url", "-o", "jsonl"];
@@ -71,6 +72,41 @@ describe("kv get", () => {
     );
     const quiet = await kv(["get", "nope", "-e", node.url, "-q"]);
     expect(quiet.stderr.split("\n")).toHaveLength(2);
+  });
+
+  test("siblings: exit code 4; -o json prints them with their context, else the message names them", async () => {
+    const item = { writeId: "w", lastModified: "2026-01-01T00:00:00.000Z" };
+    await using node = await FakeNode.open(() =>
+      siblings("c1", [
+        { ...item, version: "v2", value: null },
+        { ...item, version: "v1", value: "/w==", contentType: "x/y" },
+      ]),
+    );
+    const raw = await kv(["get", "k", "-e", node.url]);
+    expect([raw.exitCode, raw.stdout.toString()]).toEqual([4, ""]);
+    expect(raw.stderr).toMatch(/the key has 2 siblings: v2, v1\n {2}`kv get KEY -o json`/);
+    const json = await kv(["get", "k", "-e", node.url, "-o", "json"]);
+    expect(json.exitCode).toBe(4);
+    const common = { ...item, contentEncoding: null, expiresAt: null };
+    expect(JSON.parse(json.stdout.toString())).toEqual({
+      bucket: "default",
+      key: "k",
+      keyEncoding: "utf8",
+      siblings: [
+        { ...common, version: "v2", value: null, encoding: null, contentType: null },
+        { ...common, version: "v1", value: "/w==", encoding: "base64", contentType: "x/y" },
+      ],
+      context: "c1",
+      quorum: { needed: 2, acked: 3, epoch: 1 },
+    });
+  });
+
+  test("one sibling is printed by its version", async () => {
+    await using node = await FakeNode.open(keepsValues());
+    await kv(["put", "k", "v", "-e", node.url]);
+    const ran = await kv(["get", "k", "-e", node.url, "--sibling", "v1"]);
+    expect([ran.exitCode, ran.stdout.toString()]).toEqual([0, "v"]);
+    expect(node.requests[1]?.query.get("version")).toBe("v1");
   });
 });
 
@@ -115,12 +151,20 @@ describe("kv put and kv del", () => {
       keyEncoding: "utf8",
       writeId: first?.headers["kv-write-id"],
       etag: '"e1"',
+      context: null,
       quorum: { needed: 2, acked: 3, epoch: 1 },
       attempts: 1,
     });
     expect(second?.headers["kv-write-id"]).toBe("again-1");
     expect(del.stderr).toBe("kv: deleted 'k': 3 acknowledged, 2 needed\n");
     expect(del.stdout).toHaveLength(0);
+  });
+
+  test("--causal-context is sent with the write", async () => {
+    await using node = await FakeNode.open(keepsValues());
+    await kv(["put", "k", "v", "-e", node.url, "--causal-context", "c1"]);
+    await kv(["del", "k", "-e", node.url, "--causal-context", "c2"]);
+    expect(node.requests.map(({ headers }) => headers["kv-context"])).toEqual(["c1", "c2"]);
   });
 
   test("-q silences notes", async () => {

@@ -1,15 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { KvClient, KvError } from "../../../src/client/client.ts";
+import { KvClient } from "../../../src/client/client.ts";
 import { FakeNode, WRITTEN, found, keepsValues, problem } from "../../support/fake-node.ts";
-
-async function errorOf(promise: Promise<unknown>): Promise<KvError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof KvError) return error;
-  throw new Error(`expected a KvError, got ${String(error)}`);
-}
+import { textOf } from "../../support/reading.ts";
+import { errorOf } from "./support.ts";
 
 describe("what is sent", () => {
   test("a key of any bytes travels as base64url, so '..' and '/' reach the node unchanged", async () => {
@@ -19,7 +12,7 @@ describe("what is sent", () => {
     for (const key of keys) await client.put(key, `value of ${String(key)}`);
     for (const key of keys) {
       const read = await client.get(key);
-      expect(Buffer.from(read?.value ?? []).toString()).toBe(`value of ${String(key)}`);
+      expect(textOf(read)).toBe(`value of ${String(key)}`);
     }
     expect(node.requests[0]?.path).toBe("/v1/kv64/default/Li4");
     await client.close();
@@ -54,12 +47,12 @@ describe("what is sent", () => {
     await client.close();
   });
 
-  test("an empty value is a value, an absent key is undefined", async () => {
+  test("an empty value is a value, an absent key has none", async () => {
     await using node = await FakeNode.open(keepsValues());
     const client = new KvClient({ endpoints: [node.url] });
     await client.put("empty", "");
-    expect((await client.get("empty"))?.value).toHaveLength(0);
-    expect(await client.get("absent")).toBeUndefined();
+    expect(textOf(await client.get("empty"))).toBe("");
+    expect(await client.get("absent")).toMatchObject({ kind: "absent", deleted: false });
     await client.close();
   });
 

@@ -1,27 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { KvClient, KvError } from "../../../src/client/client.ts";
-import type { ClientModules } from "../../../src/client/client.ts";
+import { KvClient } from "../../../src/client/client.ts";
 import { FakeNode, WRITTEN, found, problem } from "../../support/fake-node.ts";
 import type { Behaviour } from "../../support/fake-node.ts";
-
-/** Sleeps take no time and are remembered; endpoints are asked in the order given. */
-function instant(): { slept: number[]; modules: Partial<ClientModules> } {
-  const slept: number[] = [];
-  const sleep = (ms: number) => {
-    slept.push(ms);
-    return Promise.resolve();
-  };
-  return { slept, modules: { sleep, random: () => 0 } };
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<KvError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof KvError) return error;
-  throw new Error(`expected a KvError, got ${String(error)}`);
-}
+import { errorOf, instant } from "./support.ts";
 
 function writeIdsOf(...nodes: FakeNode[]): Set<string | string[] | undefined> {
   return new Set(
