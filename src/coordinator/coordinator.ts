@@ -131,8 +131,8 @@ export class Coordinator implements Operations {
     }
     if (request.context !== undefined && properties.mode !== "siblings") {
       throw new KvError(
-        "header-invalid",
-        "KV-Context is for buckets of siblings; this one keeps a single version",
+        "bucket-mode-unfit",
+        `bucket '${request.bucket}' keeps a single version of a key, which takes no causal context`,
       );
     }
     const op = content === undefined ? "delete" : "write";

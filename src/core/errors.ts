@@ -112,7 +112,7 @@ export const ERRORS = {
     title: "The bucket's mode does not offer this",
     outcome: "not-applied",
     retry: "no",
-    doc: "The client's `update` merges concurrent writes, for which a bucket has to keep them: `mode` `siblings`, which is chosen when a bucket is created.",
+    doc: "A causal context, `?version=` and the client's `update` are about concurrent writes that a bucket keeps: `mode` `siblings`, which is chosen when a bucket is created.",
   },
   "conditional-needs-strong-bucket": {
     status: 409,

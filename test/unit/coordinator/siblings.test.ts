@@ -142,6 +142,15 @@ describe("a siblings bucket (N=3 R=W=2)", () => {
     expect(cluster.node(1).siblings("k")).toBeUndefined();
   });
 
+  test("a bucket that keeps a single version takes no context", async () => {
+    const [cluster, single] = [await open(), await VirtualCluster.open()];
+    const { context } = await cluster.run(cluster.node(1).get("k"));
+    const error = await single.errorOf(
+      single.node(1).put("k", "v", { context: contextOf({ context }) }),
+    );
+    expect([error.code, error.outcome]).toEqual(["bucket-mode-unfit", "not-applied"]);
+  });
+
   test("the context of a write covers the write itself, and no version that its writer has not seen", async () => {
     const cluster = await open();
     const n1 = cluster.node(1);

@@ -65,7 +65,7 @@ async function getKey(
   checkConditionals(request, "read");
   const { r, timeoutMs, version: dot } = parseQuery(query, "read");
   if (dot !== undefined && view.bucket(bucket)?.mode === "lww") {
-    throw new KvError("parameter-invalid", "'version' is for buckets of siblings");
+    throw new KvError("bucket-mode-unfit", `bucket '${bucket}' keeps a single version of a key`);
   }
   const result = await operations.read({ bucket, key, r, timeoutMs });
   if (dot !== undefined) {

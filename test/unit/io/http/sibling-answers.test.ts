@@ -107,14 +107,14 @@ describe("?version=", () => {
     expect(answer.headers.get("kv-context")).toBeNull();
   });
 
-  test("of a delete and of no sibling is 404, in a bucket of single versions 400", async () => {
+  test("of a delete and of no sibling is 404, in a bucket of single versions 409", async () => {
     const deleted = await ask({ query: `?version=${NONE && dotText(NONE.version)}` });
     expect([deleted.status, deleted.headers.get("kv-deleted")]).toEqual([404, "true"]);
     await api?.drain();
     const query = `?version=${"b".repeat(24)}-1`;
     expect((await ask({ query })).status).toBe(404);
     await api?.drain();
-    expect((await ask({ query, mode: "lww" })).status).toBe(400);
+    expect((await ask({ query, mode: "lww" })).status).toBe(409);
   });
 });
 
