@@ -11,8 +11,8 @@ import { readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { answerJson } from "./node-routes.ts";
 import { checkKvHeaders, parseQuery } from "./parameters.ts";
+import { splitTarget } from "./target.ts";
 
-const ALL = "/v1/buckets";
 const ONE = "/v1/buckets/";
 const BODY_BYTES_MAX = 16 * 1024;
 
@@ -26,37 +26,37 @@ export interface BucketRouteModules {
   ) => Promise<ClusterDocument>;
 }
 
-export function isBucketRoute(url: string): boolean {
-  const [path = ""] = url.split("?", 1);
-  return path === ALL || path.startsWith(ONE);
+/** `GET /v1/buckets` */
+export async function handleBuckets(
+  exchange: Exchange,
+  { operations, view }: BucketRouteModules,
+): Promise<void> {
+  const { query } = splitTarget(exchange.request.url ?? "");
+  parseQuery(query, "bucket");
+  checkKvHeaders(exchange.request, "read");
+  await operations.caughtUp("not-applied");
+  answerJson(exchange, allJson(view.document));
 }
 
-/** `GET /v1/buckets`, `GET | PUT | DELETE /v1/buckets/{bucket}` */
+/** `GET | PUT | DELETE /v1/buckets/{bucket}` */
 export async function handleBucket(exchange: Exchange, modules: BucketRouteModules): Promise<void> {
-  const { method = "", url = "" } = exchange.request;
-  const [path = "", query = ""] = url.split("?", 2);
-  const isRead = method === "GET" || method === "HEAD";
+  const { method, url = "" } = exchange.request;
+  const { path, query } = splitTarget(url);
   const { timeoutMs } = parseQuery(query, "bucket");
   checkKvHeaders(exchange.request, "read");
-  if (isRead) await modules.operations.caughtUp("not-applied");
-  if (path === ALL) {
-    if (!isRead) throw notAllowed("GET, HEAD");
-    return answerJson(exchange, allJson(modules.view.document));
-  }
   const name = parseBucketName(path.slice(ONE.length));
-  if (isRead) return answerJson(exchange, oneJson(modules.view.document, name));
   if (method === "DELETE") {
     await modules.changeBucket({ kind: "remove", name }, timeoutMs);
     return exchange.answer(204, []);
   }
-  if (method !== "PUT") throw notAllowed("GET, HEAD, PUT, DELETE");
-  const given = parseProperties(await bodyOf(exchange));
-  const change = { kind: "put", name, given, expect: expectOf(exchange) } as const;
-  answerJson(exchange, oneJson(await modules.changeBucket(change, timeoutMs), name));
-}
-
-function notAllowed(allow: string): KvError {
-  return new KvError("method-not-allowed", `this route takes ${allow}`, { allow });
+  if (method === "PUT") {
+    const given = parseProperties(await bodyOf(exchange));
+    const change = { kind: "put", name, given, expect: expectOf(exchange) } as const;
+    const changed = await modules.changeBucket(change, timeoutMs);
+    return answerJson(exchange, oneJson(changed, name));
+  }
+  await modules.operations.caughtUp("not-applied");
+  answerJson(exchange, oneJson(modules.view.document, name));
 }
 
 /** No body gives no properties. */

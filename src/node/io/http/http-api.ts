@@ -1,21 +1,17 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import findMyWay from "find-my-way";
 import type { Address } from "../../../core/config.ts";
 import { KvError } from "../../../core/errors.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type { Operations } from "../../../ports/operations.ts";
 import { closeServer, listen } from "../listen.ts";
 import type { SystemTelemetry } from "../telemetry.ts";
-import { handleBucket, isBucketRoute } from "./bucket-routes.ts";
-import type { BucketRouteModules } from "./bucket-routes.ts";
 import { Exchange } from "./exchange.ts";
-import { handleKey } from "./key-routes.ts";
-import { NODE_ROUTES } from "./node-routes.ts";
 import { requestIdOf } from "./parameters.ts";
 import { PROBLEM_TYPE, problemBody } from "./problem.ts";
-import { isKeyRoute } from "./target.ts";
+import { routeOf } from "./routes.ts";
+import type { RouteModules } from "./routes.ts";
 
 const HEADER_BYTES_MAX = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -32,7 +28,7 @@ export interface HttpApiOptions {
 
 interface HttpApiModules {
   readonly operations: Operations;
-  readonly changeBucket: BucketRouteModules["changeBucket"];
+  readonly changeBucket: RouteModules["changeBucket"];
   readonly view: NodeView;
   readonly telemetry: SystemTelemetry;
 }
@@ -42,15 +38,11 @@ export class HttpApi {
   readonly #options: HttpApiOptions;
   readonly #modules: HttpApiModules;
   readonly #server: Server;
-  readonly #router = findMyWay<findMyWay.HTTPVersion.V1>();
   #requestCount = 0;
 
   private constructor(options: HttpApiOptions, modules: HttpApiModules) {
     this.#options = options;
     this.#modules = modules;
-    for (const [path, route] of NODE_ROUTES) {
-      this.#router.on("GET", path, () => {}, route);
-    }
     this.#server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
@@ -113,14 +105,13 @@ export class HttpApi {
         `the request target exceeds ${TARGET_LENGTH_MAX} characters`,
       );
     }
-    if (isKeyRoute(url)) return handleKey(exchange, this.#modules);
-    if (isBucketRoute(url)) return handleBucket(exchange, this.#modules);
-    const route = this.#router.find("GET", url);
-    if (route === null) throw new KvError("route-not-found", "there is no such route");
-    if (method !== "GET" && method !== "HEAD") {
-      throw new KvError("method-not-allowed", "this route takes GET", { allow: "GET, HEAD" });
+    const route = routeOf(url);
+    if (route === undefined) throw new KvError("route-not-found", "there is no such route");
+    if (!route.methods.some((allowed) => allowed === method)) {
+      const allow = route.methods.join(", ");
+      throw new KvError("method-not-allowed", `this route takes ${allow}`, { allow });
     }
-    return route.store(exchange, this.#modules);
+    return route.handle(exchange, this.#modules);
   }
 }
 

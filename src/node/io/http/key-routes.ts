@@ -27,29 +27,20 @@ import {
 import { parseKeyTarget } from "./target.ts";
 import type { KeyTarget } from "./target.ts";
 
-const ALLOW = "GET, HEAD, PUT, DELETE";
 const DEFAULT_CONTENT_TYPE = "application/octet-stream";
 
-interface KeyRouteModules {
+export interface KeyRouteModules {
   readonly operations: Operations;
   readonly view: NodeView;
 }
 
 /** `/v1/kv/{bucket}/{key}` and `/v1/kv64/{bucket}/{base64url}`. */
 export async function handleKey(exchange: Exchange, modules: KeyRouteModules): Promise<void> {
-  const { request } = exchange;
-  switch (request.method) {
-    case "GET":
-    case "HEAD":
-      return getKey(exchange, parseKeyTarget(request.url ?? ""), modules);
-    case "PUT":
-      return putKey(exchange, parseKeyTarget(request.url ?? ""), modules);
-    case "DELETE":
-      return writeKey(exchange, parseKeyTarget(request.url ?? ""), undefined, modules);
-    case undefined:
-    default:
-      throw new KvError("method-not-allowed", `keys take ${ALLOW}`, { allow: ALLOW });
-  }
+  const { method, url = "" } = exchange.request;
+  const target = parseKeyTarget(url);
+  if (method === "PUT") return putKey(exchange, target, modules);
+  if (method === "DELETE") return writeKey(exchange, target, undefined, modules);
+  return getKey(exchange, target, modules);
 }
 
 async function getKey(

@@ -3,21 +3,19 @@ import { KvError } from "../../../core/errors.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type { SystemTelemetry } from "../telemetry.ts";
 import type { Exchange } from "./exchange.ts";
+import { checkKvHeaders, parseQuery } from "./parameters.ts";
+import { splitTarget } from "./target.ts";
 
-interface NodeRouteModules {
+export interface NodeRouteModules {
   readonly view: NodeView;
   readonly telemetry: SystemTelemetry;
 }
 
-type NodeRoute = (exchange: Exchange, modules: NodeRouteModules) => Promise<void> | void;
-
-/** The operators' routes, all of them GET. */
-export const NODE_ROUTES: ReadonlyMap<string, NodeRoute> = new Map<string, NodeRoute>([
-  ["/livez", (exchange) => answerJson(exchange, { state: "live" })],
-  ["/readyz", readyz],
-  ["/metrics", metrics],
-  ["/v1/cluster", (exchange, { view }) => answerJson(exchange, clusterJson(view))],
-]);
+/** The process runs and its event loop turns. */
+export function livez(exchange: Exchange): void {
+  checkPlain(exchange);
+  answerJson(exchange, { state: "live" });
+}
 
 export function answerJson(exchange: Exchange, body: unknown): void {
   exchange.answer(
@@ -31,15 +29,28 @@ export function answerJson(exchange: Exchange, body: unknown): void {
  * Ready says that this node serves, never that its peers do: one failure must not take all out. A
  * clock that differs from most members' is this node's own failure.
  */
-function readyz(exchange: Exchange, { view }: NodeRouteModules): void {
+export function readyz(exchange: Exchange, { view }: NodeRouteModules): void {
+  checkPlain(exchange);
   if (view.state === "draining") throw new KvError("starting-or-draining", "the node is draining");
   if (view.clockProblem !== undefined) throw new KvError("clock-unsafe", view.clockProblem);
   answerJson(exchange, { state: view.state });
 }
 
-async function metrics(exchange: Exchange, { telemetry }: NodeRouteModules): Promise<void> {
+export async function metrics(exchange: Exchange, { telemetry }: NodeRouteModules): Promise<void> {
+  checkPlain(exchange);
   const { body, contentType } = await telemetry.scrape();
   exchange.answer(200, ["Content-Type", contentType], body);
+}
+
+export function showCluster(exchange: Exchange, { view }: NodeRouteModules): void {
+  checkPlain(exchange);
+  answerJson(exchange, clusterJson(view));
+}
+
+/** These routes take no parameters; none is ignored. */
+function checkPlain({ request }: Exchange): void {
+  parseQuery(splitTarget(request.url ?? "").query, "operator");
+  checkKvHeaders(request, "read");
 }
 
 function clusterJson(view: NodeView): unknown {

@@ -30,13 +30,14 @@ const NONE: Parameters = {
   explain: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
-type RequestKind = "read" | "put" | "delete" | "explain" | "bucket";
+type RequestKind = "read" | "put" | "delete" | "explain" | "bucket" | "operator";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
   read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
   explain: ["explain", "timeout"],
   bucket: ["timeout"],
+  operator: [],
 };
 /** KV headers that this version knows in requests; any other is refused, never ignored. */
 const KV_HEADERS_ON_READ: ReadonlySet<string> = new Set(["kv-request-id"]);
@@ -61,7 +62,7 @@ export function parseQuery(query: string, kind: RequestKind): Parameters {
     if (!allowed.includes(name) || rest.length > 0) {
       throw new KvError(
         "parameter-invalid",
-        `'${pair.slice(0, 80)}': a ${kind} takes ${allowed.join(", ")}`,
+        `'${pair.slice(0, 80)}': this request takes ${allowed.join(", ") || "no parameters"}`,
       );
     }
     if (values.has(name)) throw new KvError("parameter-invalid", `'${name}' stands twice`);

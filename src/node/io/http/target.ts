@@ -13,15 +13,16 @@ export interface KeyTarget {
 const KV = "/v1/kv/";
 const KV64 = "/v1/kv64/";
 
-export function isKeyRoute(url: string): boolean {
-  return url.startsWith(KV) || url.startsWith(KV64);
+/** At the first "?": what follows it is the query, further question marks and all. */
+export function splitTarget(url: string): { readonly path: string; readonly query: string } {
+  const queryAt = url.indexOf("?");
+  if (queryAt < 0) return { path: url, query: "" };
+  return { path: url.slice(0, queryAt), query: url.slice(queryAt + 1) };
 }
 
 /** @throws KvError `bucket-name-invalid`, `key-invalid`, `route-not-found` */
 export function parseKeyTarget(url: string): KeyTarget {
-  const queryAt = url.indexOf("?");
-  const path = queryAt < 0 ? url : url.slice(0, queryAt);
-  const query = queryAt < 0 ? "" : url.slice(queryAt + 1);
+  const { path, query } = splitTarget(url);
   const encoded64 = path.startsWith(KV64);
   const bucketAt = encoded64 ? KV64.length : KV.length;
   const keyAt = path.indexOf("/", bucketAt) + 1;

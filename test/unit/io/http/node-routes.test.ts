@@ -47,3 +47,22 @@ describe("/v1/cluster", () => {
     expect(await answer.json()).toMatchObject({ clockProblem: "n2 is 2000 ms behind" });
   });
 });
+
+describe.each(["/livez", "/readyz", "/metrics", "/v1/cluster"])("%s", (path) => {
+  test("ignores no parameter and no KV header", async () => {
+    const asked = await ask(`${path}?verbose`);
+    expect(await asked.json()).toMatchObject({ code: "parameter-invalid", status: 400 });
+    await api?.drain();
+    api = await openApi({});
+    const told = await fetchFrom(api, path, { headers: { "kv-session": "x" } });
+    expect(await told.json()).toMatchObject({ code: "header-invalid", status: 400 });
+  });
+
+  test("takes GET and HEAD, and says so to other methods", async () => {
+    api = await openApi({});
+    const head = await fetchFrom(api, path, { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+    const put = await fetchFrom(api, path, { method: "PUT", body: "x" });
+    expect([put.status, put.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+  });
+});

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { base64url, latin1Text, utf8 } from "../../../../src/core/bytes.ts";
-import { isKeyRoute, parseKeyTarget } from "../../../../src/node/io/http/target.ts";
+import { routeOf } from "../../../../src/node/io/http/routes.ts";
+import { parseKeyTarget } from "../../../../src/node/io/http/target.ts";
 import { bucketName, bytes, charOf } from "../../core/support/arbitraries.ts";
 import { forAll } from "../../core/support/for-all.ts";
 import { outcomeOf, thrownBy } from "../../core/support/outcome.ts";
@@ -233,7 +234,7 @@ describe("the target", () => {
   test.each(["/v1/kv/", "/v1/kv64/", "/v1/kv/default", "/v1/kv/default?x=/k", "/v1/kv64/default"])(
     "'%s' names no key and is no route",
     (url) => {
-      expect(isKeyRoute(url)).toBe(true);
+      expect(routeOf(url)?.path).toContain("{key}");
       expect(keyOrCode(url)).toBe("route-not-found");
     },
   );
@@ -257,6 +258,25 @@ describe("the target", () => {
     ["/", false],
     ["", false],
   ])("'%s' is a key route: %s", (url, is) => {
-    expect(isKeyRoute(url)).toBe(is);
+    expect(routeOf(url)?.path.includes("{key}") ?? false).toBe(is);
+  });
+});
+
+describe("a route of the table", () => {
+  test.each([
+    ["/livez", "/livez"],
+    ["/livez?x", "/livez"],
+    ["/livez/", undefined],
+    ["/livez2", undefined],
+    ["/v1/buckets", "/v1/buckets"],
+    ["/v1/buckets?timeout=1", "/v1/buckets"],
+    ["/v1/buckets/", "/v1/buckets/{bucket}"],
+    ["/v1/buckets/a/b", "/v1/buckets/{bucket}"],
+    ["/v1/bucket", undefined],
+    ["/v1/%63luster", undefined],
+    ["/v1/cluster;x", undefined],
+    ["/v1/cluster#x", undefined],
+  ])("is found by what is written, never by what it may decode to: '%s'", (url, path) => {
+    expect(routeOf(url)?.path).toBe(path);
   });
 });
