@@ -201,6 +201,18 @@ export const OPTIONS = {
     placeholder: "COUNT",
     doc: "open connections on the client port; more are closed at once",
   }),
+  clientHeadersTimeoutMs: option<number>({
+    default: 10_000,
+    parse: integer({ min: 10, max: 600_000 }),
+    placeholder: "MS",
+    doc: "longest that the headers of a request may take to arrive, on a new connection too",
+  }),
+  clientRequestTimeoutMs: option<number>({
+    default: 60_000,
+    parse: integer({ min: 10, max: 3_600_000 }),
+    placeholder: "MS",
+    doc: "longest that a whole request may take to arrive; with --request-timeout-max-ms added, how long a client may let its answers lie",
+  }),
   commitQueueMax: option<number>({
     default: 16_384,
     parse: integer({ min: 1, max: 10_000_000 }),

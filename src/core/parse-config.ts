@@ -55,6 +55,13 @@ export function parseConfig(origins: {
   return config;
 }
 
+/** The first of each pair is at most the second. */
+const ORDERED = [
+  ["requestTimeoutMs", "requestTimeoutMaxMs"],
+  ["clientHeadersTimeoutMs", "clientRequestTimeoutMs"],
+  ["peerSuspectAfterMinMs", "peerSuspectAfterMaxMs"],
+] as const;
+
 function checkRelations(config: Config): void {
   if (!config.peers.some((peer) => peer.id === config.id)) {
     throw new KvError(
@@ -62,17 +69,10 @@ function checkRelations(config: Config): void {
       `${flagOf("peers")} does not name this node, '${config.id}'`,
     );
   }
-  if (config.requestTimeoutMs > config.requestTimeoutMaxMs) {
-    throw new KvError(
-      "option-invalid",
-      `${flagOf("requestTimeoutMs")} exceeds ${flagOf("requestTimeoutMaxMs")}`,
-    );
-  }
-  if (config.peerSuspectAfterMinMs > config.peerSuspectAfterMaxMs) {
-    throw new KvError(
-      "option-invalid",
-      `${flagOf("peerSuspectAfterMinMs")} exceeds ${flagOf("peerSuspectAfterMaxMs")}`,
-    );
+  for (const [least, most] of ORDERED) {
+    if (config[least] > config[most]) {
+      throw new KvError("option-invalid", `${flagOf(least)} exceeds ${flagOf(most)}`);
+    }
   }
   if (config.secret !== undefined && config.secretFile !== undefined) {
     throw new KvError(

@@ -88,7 +88,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
   };
   await judged(node);
   const api = await HttpApi.open(
-    { address: config.listen, clientConnectionsMax: config.clientConnectionsMax },
+    { ...config, address: config.listen },
     {
       operations: node.operations,
       changeBucket: (change, timeoutMs) => node.changeBucket(change, timeoutMs),

@@ -45,6 +45,7 @@ const SAMPLES: Partial<Record<OptionName, Sample>> = {
   salvage: { good: "true", bad: "" },
   requestTimeoutMs: { good: "1500", bad: "0" },
   requestTimeoutMaxMs: { good: "60000", bad: "300001" },
+  clientRequestTimeoutMs: { good: "30000", bad: "9" },
   peerSuspectAfterMaxMs: { good: "900", bad: "9" },
   diskFreeBytesMin: { good: "1048576", bad: "-1" },
 };
@@ -254,6 +255,17 @@ describe("relations", () => {
     const error = thrownBy(() => patience("401", "400"));
     expect(error).toMatchObject({ code: "option-invalid" });
     expect(String(error)).toMatch(/--peer-suspect-after-min-ms .*--peer-suspect-after-max-ms/);
+  });
+
+  test("headers may take as long as the whole request and no longer", () => {
+    const late = (headers: string, request: string): Config =>
+      config({
+        flags: { ...REQUIRED, clientHeadersTimeoutMs: headers, clientRequestTimeoutMs: request },
+      });
+    expect(late("400", "400").clientHeadersTimeoutMs).toBe(400);
+    const error = thrownBy(() => late("401", "400"));
+    expect(error).toMatchObject({ code: "option-invalid" });
+    expect(String(error)).toMatch(/--client-headers-timeout-ms .*--client-request-timeout-ms/);
   });
 
   test("a secret and a file of it are not given both, and the refusal does not tell it", () => {

@@ -1,16 +1,18 @@
-import type { IncomingMessage } from "node:http";
 import { concatBytes, EMPTY_BYTES } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
+import type { Exchange } from "./exchange.ts";
 
 /**
  * The whole body, at most `bytesMax`.
  * @throws KvError `value-too-large` as soon as it is certain; the rest is not read.
  */
-export function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
+export function readBody(exchange: Exchange, bytesMax: number): Promise<Uint8Array> {
+  const { request } = exchange;
   const announced = Number(request.headers["content-length"] ?? 0);
   const tooLarge = (): KvError =>
     new KvError("value-too-large", `the value exceeds ${bytesMax} bytes`);
   if (announced > bytesMax) return Promise.reject(tooLarge());
+  exchange.askForBody();
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];
     let length = 0;
@@ -25,6 +27,10 @@ export function readBody(request: IncomingMessage, bytesMax: number): Promise<Ui
       chunks.push(chunk);
     });
     request.on("end", () => {
+      if (request.rawTrailers.length > 0) {
+        reject(new KvError("request-invalid", "fields after the body are not taken"));
+        return;
+      }
       const [only = EMPTY_BYTES] = chunks;
       resolve(chunks.length < 2 ? only : concatBytes(chunks));
     });

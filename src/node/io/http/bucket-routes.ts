@@ -50,8 +50,9 @@ export async function handleBucket(exchange: Exchange, modules: BucketRouteModul
     return exchange.answer(204, []);
   }
   if (method === "PUT") {
+    const expect = expectOf(exchange);
     const given = parseProperties(await bodyOf(exchange));
-    const change = { kind: "put", name, given, expect: expectOf(exchange) } as const;
+    const change = { kind: "put", name, given, expect } as const;
     const changed = await modules.changeBucket(change, timeoutMs);
     return answerJson(exchange, oneJson(changed, name));
   }
@@ -60,8 +61,8 @@ export async function handleBucket(exchange: Exchange, modules: BucketRouteModul
 }
 
 /** No body gives no properties. */
-async function bodyOf({ request }: Exchange): Promise<unknown> {
-  const text = utf8Text(await readBody(request, BODY_BYTES_MAX));
+async function bodyOf(exchange: Exchange): Promise<unknown> {
+  const text = utf8Text(await readBody(exchange, BODY_BYTES_MAX));
   if (text === "") return {};
   try {
     return JSON.parse(text ?? "");

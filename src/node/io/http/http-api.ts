@@ -8,14 +8,15 @@ import type { Operations } from "../../../ports/operations.ts";
 import { closeServer, listen } from "../listen.ts";
 import type { SystemTelemetry } from "../telemetry.ts";
 import { Exchange } from "./exchange.ts";
-import { requestIdOf } from "./parameters.ts";
-import { PROBLEM_TYPE, problemBody } from "./problem.ts";
+import { checkShape, requestIdOf } from "./parameters.ts";
 import { routeOf } from "./routes.ts";
 import type { RouteModules } from "./routes.ts";
+import { originForm } from "./target.ts";
+import { Unparsed } from "./unparsed.ts";
 
 const HEADER_BYTES_MAX = 16 * 1024;
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 60_000;
+/** How often late requests are looked for. */
+const LATE_CHECK_MS = 500;
 /** Longer than any proxy keeps its idle upstream connections, or it would meet closed ones. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** The longest key, every byte percent-encoded, with room for bucket and query. */
@@ -24,6 +25,9 @@ const TARGET_LENGTH_MAX = 4 * 1024;
 export interface HttpApiOptions {
   readonly address: Address;
   readonly clientConnectionsMax: number;
+  readonly clientHeadersTimeoutMs: number;
+  readonly clientRequestTimeoutMs: number;
+  readonly requestTimeoutMaxMs: number;
 }
 
 interface HttpApiModules {
@@ -38,25 +42,57 @@ export class HttpApi {
   readonly #options: HttpApiOptions;
   readonly #modules: HttpApiModules;
   readonly #server: Server;
+  readonly #unparsed = new Unparsed({ headerBytesMax: HEADER_BYTES_MAX });
   #requestCount = 0;
 
   private constructor(options: HttpApiOptions, modules: HttpApiModules) {
     this.#options = options;
     this.#modules = modules;
+    const serve = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#serve(request, response);
     this.#server = createServer(
       {
         maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: options.clientHeadersTimeoutMs,
+        requestTimeout: options.clientRequestTimeoutMs,
+        connectionsCheckingInterval: LATE_CHECK_MS,
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        // Checked here, so that its answer is a problem document like any other.
+        requireHostHeader: false,
       },
-      (request, response) => this.#serve(request, response),
+      serve,
     );
+    this.#server.on("checkContinue", serve);
+    this.#server.on("checkExpectation", serve);
     this.#server.maxConnections = options.clientConnectionsMax;
-    this.#server.on("drop", () =>
-      modules.telemetry.metrics.refused.with("clientConnectionsMax").add(),
-    );
-    this.#server.on("clientError", (error, socket) => refuseUnparsed(error, socket));
+    // node:http drops what is beyond a number of headers in silence; here their bytes are the bound.
+    this.#server.maxHeadersCount = 0;
+    this.#boundLate(options);
+    this.#server.on("connect", (_, socket) => this.#refuse(new Error("CONNECT"), socket));
+    this.#server.on("clientError", (error, socket) => this.#refuse(error, socket));
+  }
+
+  #boundLate({ requestTimeoutMaxMs, clientRequestTimeoutMs }: HttpApiOptions): void {
+    const { refused } = this.#modules.telemetry.metrics;
+    this.#server.on("drop", () => refused.with("clientConnectionsMax").add());
+    // No operation takes longer and no request arrives later: whoever moves nothing for so long takes
+    // no answers.
+    this.#server.setTimeout(requestTimeoutMaxMs + clientRequestTimeoutMs, (socket) => {
+      refused.with("clientRequestTimeoutMs").add();
+      socket.destroy();
+    });
+  }
+
+  #refuse(error: Error, socket: Duplex): void {
+    if ("code" in error && error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
+      this.#modules.telemetry.metrics.refused.with("clientRequestTimeoutMs").add();
+    }
+    this.#unparsed.refuse(error, socket, this.#nextRequestId());
+  }
+
+  #nextRequestId(): string {
+    this.#requestCount += 1;
+    return `${this.#modules.view.id}-${this.#requestCount.toString(36)}`;
   }
 
   static async open(options: HttpApiOptions, modules: HttpApiModules): Promise<HttpApi> {
@@ -84,21 +120,24 @@ export class HttpApi {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
-    this.#requestCount += 1;
     const exchange = new Exchange({
       request,
       response,
-      requestId:
-        requestIdOf(request) ?? `${this.#modules.view.id}-${this.#requestCount.toString(36)}`,
+      requestId: requestIdOf(request) ?? this.#nextRequestId(),
       lastOnConnection: () => this.#modules.view.state === "draining",
     });
+    this.#unparsed.began(exchange);
     this.#dispatch(exchange).catch((error: unknown) =>
       exchange.fail(error, this.#modules.telemetry.log),
     );
   }
 
   async #dispatch(exchange: Exchange): Promise<void> {
-    const { method = "", url = "" } = exchange.request;
+    const { request } = exchange;
+    const { method = "" } = request;
+    const url = originForm(request.url ?? "");
+    request.url = url;
+    checkShape(request);
     if (url.length > TARGET_LENGTH_MAX) {
       throw new KvError(
         "uri-too-long",
@@ -113,23 +152,4 @@ export class HttpApi {
     }
     return route.handle(exchange, this.#modules);
   }
-}
-
-/** Answers what the HTTP parser could not make a request of, and closes the connection. */
-function refuseUnparsed(error: Error, socket: Duplex): void {
-  if (!socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const code = "code" in error ? error.code : undefined;
-  const problem =
-    code === "HPE_HEADER_OVERFLOW"
-      ? new KvError("headers-too-large", `the headers exceed ${HEADER_BYTES_MAX} bytes`)
-      : code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? new KvError("request-timeout", "the request did not arrive in time")
-        : new KvError("request-invalid", "this is not HTTP/1.1 as this server reads it");
-  const body = problemBody(problem, "unparsed");
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.code}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

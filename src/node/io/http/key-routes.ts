@@ -2,9 +2,15 @@ import { latin1 } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import { hash32 } from "../../../core/hash.ts";
 import { msOfStamp } from "../../../core/hlc.ts";
-import type { Version, VersionIdentity } from "../../../core/version/version.ts";
+import type { VersionIdentity } from "../../../core/version/version.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
-import type { Operations, QuorumFacts, ReadResult } from "../../../ports/operations.ts";
+import type {
+  Operations,
+  QuorumFacts,
+  ReadResult,
+  WriteRequest,
+  WriteResult,
+} from "../../../ports/operations.ts";
 import { readBody } from "./body.ts";
 import type { Exchange } from "./exchange.ts";
 import { asksToExplain, explainKey } from "./explain-route.ts";
@@ -39,7 +45,7 @@ export async function handleKey(exchange: Exchange, modules: KeyRouteModules): P
   const { method, url = "" } = exchange.request;
   const target = parseKeyTarget(url);
   if (method === "PUT") return putKey(exchange, target, modules);
-  if (method === "DELETE") return writeKey(exchange, target, undefined, modules);
+  if (method === "DELETE") return deleteKey(exchange, target, modules);
   return getKey(exchange, target, modules);
 }
 
@@ -124,33 +130,41 @@ async function putKey(
   modules: KeyRouteModules,
 ): Promise<void> {
   const { request } = exchange;
-  const attempt = attemptOf(request);
-  await modules.operations.caughtUp(attempt === 1 ? "not-applied" : "unknown");
+  const asked = askedOf(exchange, target, "put");
+  await modules.operations.caughtUp(asked.attempt === 1 ? "not-applied" : "unknown");
   const properties = modules.view.bucket(target.bucket);
   if (properties === undefined) {
     throw new KvError("bucket-not-found", `there is no bucket '${target.bucket}'`);
   }
   const contentType = contentHeaderOf(request, "content-type");
   const contentEncoding = contentHeaderOf(request, "content-encoding");
-  const value = await readBody(request, properties.valueBytesMax);
-  await writeKey(exchange, target, { value, contentType, contentEncoding }, modules);
+  // Last of all that a request can be refused for: who waits for 100 sends no value in vain.
+  const value = await readBody(exchange, properties.valueBytesMax);
+  const content = { value, contentType, contentEncoding };
+  answerWritten(exchange, await modules.operations.write({ ...asked, content }));
 }
 
-async function writeKey(
+async function deleteKey(
   exchange: Exchange,
-  { bucket, key, query }: KeyTarget,
-  content: Version["content"],
+  target: KeyTarget,
   { operations }: KeyRouteModules,
 ): Promise<void> {
-  const { request } = exchange;
+  const asked = askedOf(exchange, target, "delete");
+  answerWritten(exchange, await operations.write({ ...asked, content: undefined }));
+}
+
+/** All that a write asks for, but its content. */
+function askedOf(
+  { request }: Exchange,
+  { bucket, key, query }: KeyTarget,
+  kind: "put" | "delete",
+): Omit<WriteRequest, "content"> {
   checkKvHeaders(request, "write");
   checkConditionals(request, "write");
-  const kind = content === undefined ? "delete" : "put";
   const { w, timeoutMs, durability, ttlSeconds } = parseQuery(query, kind);
-  const result = await operations.write({
+  return {
     bucket,
     key,
-    content,
     w,
     timeoutMs,
     durability,
@@ -158,7 +172,10 @@ async function writeKey(
     writeId: writeIdOf(request),
     attempt: attemptOf(request),
     context: contextOf(request),
-  });
+  };
+}
+
+function answerWritten(exchange: Exchange, result: WriteResult): void {
   const { version, quorum } = result;
   exchange.answer(204, [
     "ETag",

@@ -115,6 +115,32 @@ function parseDurability(text: string | undefined): Durability | undefined {
   throw new KvError("parameter-invalid", "durability must be sync or async");
 }
 
+/**
+ * What no client sends and what proxies disagree about is refused, so that nobody can make two of them
+ * see different requests. Work then begins with a whole request or not at all.
+ * @throws KvError `request-invalid`
+ */
+export function checkShape({ method, httpVersion, headers, rawHeaders }: IncomingMessage): void {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
+  }
+  if (hosts > 1 || (hosts === 0 && httpVersion === "1.1")) {
+    throw new KvError("request-invalid", `one Host header is needed, not ${hosts}`);
+  }
+  const { expect, "content-length": length = "0", "transfer-encoding": coding } = headers;
+  if (method !== "PUT" && (coding !== undefined || Number(length) !== 0)) {
+    throw new KvError("request-invalid", `a ${method} has no body`);
+  }
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") {
+    throw new KvError("request-invalid", "of transfer codings only 'chunked' is known");
+  }
+  if (expect !== undefined && expect.toLowerCase() !== "100-continue") {
+    throw new KvError("request-invalid", "nothing but 100-continue can be expected");
+  }
+}
+
 /** @throws KvError `header-invalid` for a KV header that is not known here */
 export function checkKvHeaders(request: IncomingMessage, kind: "read" | "write"): void {
   const known = kind === "read" ? KV_HEADERS_ON_READ : KV_HEADERS_ON_WRITE;

@@ -13,6 +13,13 @@ export interface KeyTarget {
 const KV = "/v1/kv/";
 const KV64 = "/v1/kv64/";
 
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#]+(?=\/)/i;
+
+/** The form that is meant for proxies is understood too (RFC 9112, 3.2.2); its host says nothing here. */
+export function originForm(url: string): string {
+  return url.startsWith("/") ? url : url.replace(ABSOLUTE_FORM, "");
+}
+
 /** At the first "?": what follows it is the query, further question marks and all. */
 export function splitTarget(url: string): { readonly path: string; readonly query: string } {
   const queryAt = url.indexOf("?");

@@ -3,6 +3,7 @@ import type { BucketChange } from "../../../../src/core/layout/bucket-change.ts"
 import { firstClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import type { ClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
+import type { HttpApiOptions } from "../../../../src/node/io/http/http-api.ts";
 import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
 import type { Operations } from "../../../../src/ports/operations.ts";
 import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
@@ -15,14 +16,23 @@ const MEMBERS = new Map<string, MemberView>([
 
 /** The client port of n1, one of three, on a port of its own, with operations of the test's own. */
 export function openApi(given: {
+  readonly options?: Partial<HttpApiOptions>;
   readonly operations?: Partial<Operations>;
   readonly view?: Partial<NodeView>;
+  readonly telemetry?: RecordingTelemetry;
   readonly changeBucket?: (change: BucketChange) => Promise<ClusterDocument>;
 }): Promise<HttpApi> {
-  const { log, metrics } = new RecordingTelemetry();
+  const { log, metrics } = given.telemetry ?? new RecordingTelemetry();
   const scrape = () => Promise.resolve({ body: "", contentType: "text/plain" });
   return HttpApi.open(
-    { address: { host: "127.0.0.1", port: 0 }, clientConnectionsMax: 10 },
+    {
+      address: { host: "127.0.0.1", port: 0 },
+      clientConnectionsMax: 10,
+      clientHeadersTimeoutMs: 10_000,
+      clientRequestTimeoutMs: 60_000,
+      requestTimeoutMaxMs: 30_000,
+      ...given.options,
+    },
     {
       operations: {
         read: () => Promise.reject(new Error("nobody reads")),
