@@ -45,7 +45,12 @@ export async function sendBytes({
 }): Promise<RawResponse> {
   const socket = connect(port, "127.0.0.1");
   socket.write(bytes, "latin1");
-  const [head = "", body = ""] = (await text(socket)).split("\r\n\r\n", 2);
+  return parseRaw(await text(socket));
+}
+
+/** One answer, as it came. */
+export function parseRaw(answer: string): RawResponse {
+  const [head = "", body = ""] = answer.split("\r\n\r\n", 2);
   const [statusLine = "", ...lines] = head.split("\r\n");
   return {
     status: Number(statusLine.split(" ")[1]),

@@ -4,6 +4,7 @@ import { firstClusterDocument } from "../../../../src/core/layout/cluster-docume
 import type { ClusterDocument } from "../../../../src/core/layout/cluster-document.ts";
 import { HttpApi } from "../../../../src/node/io/http/http-api.ts";
 import type { HttpApiOptions } from "../../../../src/node/io/http/http-api.ts";
+import type { SystemTelemetry } from "../../../../src/node/io/telemetry.ts";
 import type { MemberView, NodeView } from "../../../../src/ports/node-view.ts";
 import type { Operations } from "../../../../src/ports/operations.ts";
 import { RecordingTelemetry } from "../../../../src/testing/recording-telemetry.ts";
@@ -20,10 +21,12 @@ export function openApi(given: {
   readonly operations?: Partial<Operations>;
   readonly view?: Partial<NodeView>;
   readonly telemetry?: RecordingTelemetry;
+  readonly scrape?: SystemTelemetry["scrape"];
   readonly changeBucket?: (change: BucketChange) => Promise<ClusterDocument>;
 }): Promise<HttpApi> {
   const { log, metrics } = given.telemetry ?? new RecordingTelemetry();
-  const scrape = () => Promise.resolve({ body: "", contentType: "text/plain" });
+  const nothing = () => Promise.resolve({ body: "", contentType: "text/plain" });
+  const scrape = given.scrape ?? nothing;
   return HttpApi.open(
     {
       address: { host: "127.0.0.1", port: 0 },
