@@ -9,6 +9,7 @@ import type { Outcome } from "../core/errors.ts";
 import type { BucketName, Key, NodeId, WriteId } from "../core/ids.ts";
 import { parseWriteId } from "../core/ids.ts";
 import type { ClusterDocument } from "../core/layout/cluster-document.ts";
+import type { CursorTokens } from "../core/listing/cursor-tokens.ts";
 import { partitionOfRecordKey, recordKey } from "../core/record-key.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import { mergeModel } from "../core/version/merge.ts";
@@ -17,6 +18,8 @@ import { writeIdentity } from "../core/version/write-identity.ts";
 import type {
   ExplainRequest,
   ExplainResult,
+  ListRequest,
+  ListResult,
   Operations,
   Placement,
   QuorumChoice,
@@ -30,6 +33,7 @@ import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
 import { explainKey } from "./explain.ts";
 import { forward } from "./forward.ts";
+import { list, listHedging } from "./list.ts";
 import { read } from "./read.ts";
 import type { ReadModules } from "./read.ts";
 import { write } from "./write.ts";
@@ -37,6 +41,8 @@ import type { WriteModules } from "./write.ts";
 
 const WRITE_ID_PREFIX_BYTES = 12;
 const OVERLOAD_RETRY_AFTER_MS = 1_000;
+/** Pages of listings that this node puts together at a time: each is a good deal of memory and of reads. */
+const LISTS_MAX = 16;
 
 export interface CoordinatorOptions {
   readonly requestTimeoutMs: number;
@@ -47,6 +53,7 @@ export interface CoordinatorOptions {
 
 export interface CoordinatorModules extends WriteModules {
   readonly tokens: ContextTokens;
+  readonly cursors: CursorTokens;
   readonly rng: Rng;
   readonly document: () => ClusterDocument;
   /**
@@ -67,7 +74,7 @@ interface Target {
 }
 
 interface OperationFacts {
-  readonly op: "read" | "write" | "delete" | "explain";
+  readonly op: "read" | "write" | "delete" | "explain" | "list";
   readonly mode: Mode;
   readonly request: { readonly timeoutMs: number | undefined };
   /** What is known of the whole write when this attempt is refused before any work. */
@@ -79,6 +86,8 @@ export class Coordinator implements Operations {
   readonly #options: CoordinatorOptions;
   readonly #modules: CoordinatorModules;
   readonly #readModules: ReadModules;
+  readonly #listHedging = listHedging();
+  #lists = 0;
   /** With a counter behind it: write ids that no other node and no other run of this one mints. */
   readonly #writeIdPrefix: string;
   #mintedWriteIds = 0;
@@ -166,6 +175,46 @@ export class Coordinator implements Operations {
     });
   }
 
+  async list(request: ListRequest): Promise<ListResult> {
+    const behind = this.caughtUp("not-applied");
+    if (behind !== undefined) await behind;
+    const { bucket, prefix } = request;
+    const { layout } = this.#modules.document();
+    const properties = this.#properties(bucket);
+    const r = quorumSize("r", request.r ?? properties.r, properties.n);
+    const { cursors } = this.#modules;
+    const after =
+      request.cursor === undefined ? undefined : cursors.parse({ bucket, prefix }, request.cursor);
+    const { mode, n } = properties;
+    const { limit } = request;
+    this.#checkLists();
+    this.#lists += 1;
+    try {
+      const facts = { op: "list", mode, request, refused: "not-applied" } as const;
+      return await this.#within(facts, async (deadline) => {
+        const range = { bucket, prefix, after };
+        const plan = { range, limit, layout, n, r, model: mergeModel(mode), deadline };
+        const modules = { ...this.#modules, hedging: this.#listHedging };
+        const { keys, last, acked } = await list(plan, modules);
+        return {
+          keys,
+          cursor: last === undefined ? undefined : cursors.tokenOf({ bucket, prefix }, last),
+          quorum: { needed: r, acked, epoch: layout.epoch.number },
+        };
+      });
+    } finally {
+      this.#lists -= 1;
+    }
+  }
+
+  #checkLists(): void {
+    if (this.#lists < LISTS_MAX) return;
+    this.#modules.telemetry.metrics.refused.with("listsMax").add();
+    throw new KvError("overloaded", `${this.#lists} listings are under way on this node`, {
+      retryAfterMs: OVERLOAD_RETRY_AFTER_MS,
+    });
+  }
+
   caughtUp(outcome: Outcome): Promise<void> | undefined {
     return this.#modules.caughtUp(outcome);
   }
@@ -208,12 +257,15 @@ export class Coordinator implements Operations {
     });
   }
 
+  #properties(bucket: BucketName): BucketProperties {
+    const properties = this.#modules.document().buckets.get(bucket);
+    if (properties !== undefined) return properties;
+    throw new KvError("bucket-not-found", `there is no bucket '${bucket}'`);
+  }
+
   #target(bucket: BucketName, key: Key): Target {
     const document = this.#modules.document();
-    const properties = document.buckets.get(bucket);
-    if (properties === undefined) {
-      throw new KvError("bucket-not-found", `there is no bucket '${bucket}'`);
-    }
+    const properties = this.#properties(bucket);
     const address = recordKey(bucket, key);
     return {
       properties,

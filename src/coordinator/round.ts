@@ -9,7 +9,7 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Hedging } from "./hedging.ts";
 
-type RoundName = "read" | "learn" | "mint" | "write" | "write-back" | "explain";
+type RoundName = "read" | "learn" | "mint" | "write" | "write-back" | "explain" | "list";
 export type RoundEnd = "met" | "unreachable" | "deadline";
 
 interface Quorum<T> {
@@ -181,15 +181,15 @@ export class Round<T> {
   }
 
   /**
-   * Of reads, which learning is as well, and of mints, which have a delay of their own; writes wait
-   * for disks. The own replica says nothing.
+   * Of reads, which learning is as well, and of mints and lists, which have a delay of their own;
+   * writes wait for disks. The own replica says nothing.
    */
   #time(node: NodeId): void {
     const { name } = this.#plan;
     const { clock, hedging, replicas } = this.#modules;
     const askedAt = this.#waiting.get(node);
     if (askedAt === undefined || node === replicas.self) return;
-    if (name === "read" || name === "learn" || name === "mint") {
+    if (name === "read" || name === "learn" || name === "mint" || name === "list") {
       hedging.answered(clock.now() - askedAt);
     }
   }

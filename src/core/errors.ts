@@ -49,7 +49,7 @@ export const ERRORS = {
     title: "A query parameter is unknown or out of range",
     outcome: "not-applied",
     retry: "no",
-    doc: "An unknown parameter is refused rather than ignored. `r` and `w` take 1 to n, `one`, `quorum` or `all`; `timeout` takes milliseconds up to the node's limit; `durability` takes `sync` or `async`.",
+    doc: "An unknown parameter is refused rather than ignored. `r` and `w` take 1 to n, `one`, `quorum` or `all`; `timeout` takes milliseconds up to the node's limit; `durability` takes `sync` or `async`; `limit` takes 1 to 1,000.",
   },
   "header-invalid": {
     status: 400,
@@ -149,6 +149,13 @@ export const ERRORS = {
     retry: "no",
     doc: "`KV-Context` must be what an answer about this very bucket and key carried, unchanged. Read the key again and merge anew. After the cluster's secret was replaced, old contexts are refused.",
   },
+  "cursor-invalid": {
+    status: 400,
+    title: "The cursor is not one of this listing",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "`cursor` must be what an earlier page of this very bucket and prefix carried, unchanged. Begin the listing anew. After the cluster's secret was replaced, old cursors are refused.",
+  },
   "context-required": {
     status: 428,
     title: "The bucket takes no write without a causal context",
@@ -203,7 +210,7 @@ export const ERRORS = {
     title: "Too few replicas answered this read",
     outcome: "not-applied",
     retry: "after",
-    doc: "Fewer than R replicas could be asked. Nothing is said about the key, neither a value nor its absence.",
+    doc: "Fewer than R replicas could be asked. Nothing is said about the key, neither a value nor its absence; of a listing, there is no page rather than a short one.",
   },
   "read-unconfirmed": {
     status: 503,

@@ -1,5 +1,5 @@
 import { assert } from "./assert.ts";
-import { allocateBytes, latin1Text } from "./bytes.ts";
+import { allocateBytes, latin1, latin1Text } from "./bytes.ts";
 import { hash32 } from "./hash.ts";
 import { isBucketName, KEY_BYTES_MAX } from "./ids.ts";
 import type { BucketName, Key } from "./ids.ts";
@@ -31,6 +31,16 @@ export function recordKey(bucket: BucketName, key: Key): RecordKey {
   return bytes as RecordKey;
 }
 
+/** The address that a key of this partition has; of what begins keys, what begins their addresses. */
+export function recordKeyIn(partition: number, bucket: BucketName, key: Uint8Array): Uint8Array {
+  const bytes = allocateBytes(BUCKET_OFFSET + bucket.length + 1 + key.byteLength);
+  bytes.set(recordKeyPrefix(partition));
+  bytes.set(latin1(bucket), BUCKET_OFFSET);
+  bytes[BUCKET_OFFSET + bucket.length] = 0;
+  bytes.set(key, BUCKET_OFFSET + bucket.length + 1);
+  return bytes;
+}
+
 /** Below every address of this partition and above those of the ones before; no address itself. */
 export function recordKeyPrefix(partition: number): Uint8Array {
   return Uint8Array.of(KIND_RECORD, partition >> 8, partition & 0xff);
@@ -57,4 +67,11 @@ export function bucketOfRecordKey(address: RecordKey): BucketName {
   const end = address.indexOf(0, BUCKET_OFFSET);
   assert(end > BUCKET_OFFSET, "a record key names its bucket");
   return latin1Text(address.subarray(BUCKET_OFFSET, end)) as BucketName;
+}
+
+/** A view, not a copy. */
+export function keyOfRecordKey(address: RecordKey): Key {
+  const end = address.indexOf(0, BUCKET_OFFSET);
+  assert(end > BUCKET_OFFSET, "a record key has a key");
+  return address.subarray(end + 1) as Key;
 }

@@ -5,6 +5,7 @@ import type { HedgingOptions } from "../coordinator/hedging.ts";
 import { Minter } from "../coordinator/minter.ts";
 import { assert } from "../core/assert.ts";
 import { ContextTokens } from "../core/causal/context-tokens.ts";
+import { CursorTokens } from "../core/listing/cursor-tokens.ts";
 import type { Outcome } from "../core/errors.ts";
 import type { ClusterId, NodeId } from "../core/ids.ts";
 import type { BucketChange } from "../core/layout/bucket-change.ts";
@@ -33,6 +34,7 @@ import { RecordRepair } from "./repair/record-repair.ts";
 import { CommitQueue } from "./replica/commit-queue.ts";
 import type { CommitQueueOptions } from "./replica/commit-queue.ts";
 import { Directory } from "./replica/directory.ts";
+import { Lister } from "./replica/lister.ts";
 import { Quarantine } from "./replica/quarantine.ts";
 import { RecordCache } from "./replica/record-cache.ts";
 import { ReadQueue } from "./replica/read-queue.ts";
@@ -203,6 +205,7 @@ export class Node {
       reads: new ReadQueue(options, { ...modules, cache, stored }),
       commits,
       minter,
+      lister: new Lister({ ...modules, quarantine, stored }),
       clockReading: () => stamps.reading(),
       isWhole: (partition) => resync.isWhole(partition),
     });
@@ -241,6 +244,7 @@ export class Node {
       ...shared,
       replicas,
       tokens: new ContextTokens([modules.secret ?? clusterId]),
+      cursors: new CursorTokens([modules.secret ?? clusterId]),
     });
     const repair = new RecordRepair(options, {
       clock,

@@ -74,6 +74,29 @@ export interface WriteResult {
   readonly quorum: QuorumFacts;
 }
 
+export interface ListRequest {
+  readonly bucket: BucketName;
+  /** What the keys begin with; empty: all of the bucket. */
+  readonly prefix: Uint8Array;
+  /** Of an earlier page of this bucket and prefix; undefined: the first page. */
+  readonly cursor: string | undefined;
+  /** Keys of one page, at most {@link LIST_LIMIT_MAX}. */
+  readonly limit: number;
+  /** R; the bucket's unless given. */
+  readonly r: QuorumChoice | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+export const LIST_LIMIT_MAX = 1_000;
+
+export interface ListResult {
+  /** In byte order. Fewer than `limit` do not say that there are no more: the cursor does. */
+  readonly keys: readonly Key[];
+  /** For the next page; undefined: this was the last one. */
+  readonly cursor: string | undefined;
+  readonly quorum: QuorumFacts;
+}
+
 /** Where a key lives; known without asking anybody. */
 export interface Placement {
   readonly partition: number;
@@ -101,6 +124,8 @@ export interface ExplainResult extends Explanation {
 export interface Operations {
   read(request: ReadRequest): Promise<ReadResult>;
   write(request: WriteRequest): Promise<WriteResult>;
+  /** One page of a bucket's live keys, all that is between it and the next one vouched for by R. */
+  list(request: ListRequest): Promise<ListResult>;
   /**
    * Reads and writes wait for it themselves.
    * @returns undefined unless this node knows of newer buckets than it has; else when it has them.

@@ -1,6 +1,7 @@
 import type { Answer } from "../core/answer.ts";
 import type { Durability } from "../core/bucket.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../core/messages/answer.ts";
+import type { ListAnswer, ListRequest } from "../core/messages/list.ts";
 import type { MintAnswer, MintRequest } from "../core/messages/mint.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import type { KvRecord } from "../core/version/record.ts";
@@ -38,6 +39,12 @@ export interface PeerHandler {
     write: ReplicaWrite,
     deadline: Instant,
     onAnswer: (answer: Answer<"applied">) => void,
+  ): void;
+  /** A page of the keys of some of its partitions; refused if anything in it is in doubt. */
+  list(
+    request: ListRequest,
+    deadline: Instant,
+    onAnswer: (answer: Answer<ListAnswer>) => void,
   ): void;
   /** Coordinates a write of a siblings bucket: its version is minted by a replica of its key. */
   mint(

@@ -12,9 +12,12 @@ import type { SiblingsRecord } from "../../src/core/version/siblings-record.ts";
 import { Node } from "../../src/node/node.ts";
 import type { NodeOptions } from "../../src/node/node.ts";
 import type { MemberView } from "../../src/ports/node-view.ts";
+import { LIST_LIMIT_MAX } from "../../src/ports/operations.ts";
 import type {
   ExplainRequest,
   ExplainResult,
+  ListRequest,
+  ListResult,
   ReadRequest,
   ReadResult,
   WriteRequest,
@@ -29,6 +32,10 @@ import type { VirtualClock } from "../../src/testing/virtual-clock.ts";
 import type { VirtualCluster } from "./virtual-cluster.ts";
 
 type VirtualNodeOptions = NodeOptions & InProcessOptions;
+
+export interface ListOptions extends Partial<Omit<ListRequest, "prefix">> {
+  readonly prefix?: string;
+}
 
 /** One machine: its disk outlives the lives of its process. */
 export class VirtualNode {
@@ -153,6 +160,19 @@ export class VirtualNode {
     return this.operations.read({
       bucket: DEFAULT_BUCKET,
       key: parseKey(utf8(key)),
+      r: undefined,
+      timeoutMs: undefined,
+      ...request,
+    });
+  }
+
+  /** A page of the keys of the bucket. */
+  list({ prefix = "", ...request }: ListOptions = {}): Promise<ListResult> {
+    return this.operations.list({
+      bucket: DEFAULT_BUCKET,
+      prefix: utf8(prefix),
+      cursor: undefined,
+      limit: LIST_LIMIT_MAX,
       r: undefined,
       timeoutMs: undefined,
       ...request,

@@ -10,6 +10,8 @@ import type { Digest, KvRecord } from "../version/record.ts";
 import type { KnownWrite } from "../version/recent.ts";
 import { decodeDocumentAnswer } from "./document.ts";
 import type { DocumentAnswer } from "./document.ts";
+import { decodeListPage, encodeListPage } from "./list.ts";
+import type { ListAnswer, ListRequest } from "./list.ts";
 import { decodeMinted, encodeMinted } from "./mint.ts";
 import type { MintAnswer } from "./mint.ts";
 import { recordOf } from "./request.ts";
@@ -79,6 +81,12 @@ export function encodeScanAnswer(writer: ByteWriter, answer: Answer<ScanPage>): 
   if (answer.kind !== "ok") return encodeFailure(writer, answer);
   writer.u8(ANSWER_OK);
   encodeScanPage(writer, answer.value);
+}
+
+export function encodeListAnswer(writer: ByteWriter, answer: Answer<ListAnswer>): void {
+  if (answer.kind !== "ok") return encodeFailure(writer, answer);
+  writer.u8(ANSWER_OK);
+  encodeListPage(writer, answer.value);
 }
 
 export function encodeFailure(writer: ByteWriter, answer: Failure): void {
@@ -152,6 +160,14 @@ export function decodeScanAnswer(payload: Uint8Array): Answer<ScanPage> {
   const reader = new ByteReader(payload);
   const kind = reader.u8();
   if (kind === ANSWER_OK) return { kind: "ok", value: decodeScanPage(reader) };
+  return decodeFailure(reader, kind);
+}
+
+/** @throws DecodeError */
+export function decodeListAnswer(payload: Uint8Array, request: ListRequest): Answer<ListAnswer> {
+  const reader = new ByteReader(payload);
+  const kind = reader.u8();
+  if (kind === ANSWER_OK) return { kind: "ok", value: decodeListPage(reader, request) };
   return decodeFailure(reader, kind);
 }
 

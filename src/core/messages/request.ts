@@ -14,6 +14,8 @@ import { decodeDocumentRequest, encodeDocumentRequest } from "./document.ts";
 import type { DocumentRequest } from "./document.ts";
 import { decodeHeartbeat, encodeHeartbeat } from "./heartbeat.ts";
 import type { Heartbeat } from "./heartbeat.ts";
+import { decodeList, encodeList } from "./list.ts";
+import type { ListRequest } from "./list.ts";
 import { decodeMint, encodeMint } from "./mint.ts";
 import type { MintRequest } from "./mint.ts";
 import { decodeScan, encodeScan } from "./scan.ts";
@@ -31,6 +33,7 @@ export type ReplicaRequest =
       readonly durability: Durability;
     }
   | { readonly kind: "mint"; readonly mint: MintRequest }
+  | { readonly kind: "list"; readonly list: ListRequest }
   /** A record that other replicas hold already. */
   | { readonly kind: "repair"; readonly key: RecordKey; readonly record: KvRecord };
 
@@ -54,7 +57,7 @@ export function envelopeOf({ layout, version }: ClusterDocument, remainingMs: nu
   return { epoch: layout.epoch, documentVersion: version, remainingMs };
 }
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 const KIND_BYTES = 1;
 const ENVELOPE_BYTES = 16;
@@ -76,6 +79,7 @@ const REQUEST_HEARTBEAT = 0x0a;
 const REQUEST_SCAN = 0x0c;
 const REQUEST_DIGEST = 0x0f;
 const REQUEST_REPAIR = 0x11;
+const REQUEST_LIST = 0x12;
 const REQUEST_MINT = 0x18;
 const REQUEST_DOCUMENT = 0x1b;
 const ID_HASH_BYTES = 8;
@@ -91,6 +95,8 @@ export function encodeRequest(writer: ByteWriter, envelope: Envelope, request: P
       return encodeHeartbeat(writer, request.heartbeat);
     case "scan":
       return encodeScan(writer, request.scan);
+    case "list":
+      return encodeList(writer, request.list);
     case "document":
       return encodeDocumentRequest(writer, request.question);
     case "read":
@@ -132,6 +138,8 @@ function kindByte(request: PeerRequest): number {
       return REQUEST_HEARTBEAT;
     case "scan":
       return REQUEST_SCAN;
+    case "list":
+      return REQUEST_LIST;
     case "document":
       return REQUEST_DOCUMENT;
   }
@@ -173,6 +181,8 @@ function decodeBody(reader: ByteReader, kind: number): PeerRequest {
       return { kind: "heartbeat", heartbeat: decodeHeartbeat(reader) };
     case REQUEST_SCAN:
       return { kind: "scan", scan: decodeScan(reader) };
+    case REQUEST_LIST:
+      return { kind: "list", list: decodeList(reader) };
     case REQUEST_DOCUMENT:
       return { kind: "document", question: decodeDocumentRequest(reader) };
     default:

@@ -40,6 +40,11 @@ export function viewOf(record: KvRecord | undefined, clock: Stamp): RecordView {
   return { ...newest, siblings };
 }
 
+/** Whether a reader finds a value, or several, at this reading of the clock. */
+export function isLive({ versions }: KvRecord, clock: Stamp): boolean {
+  return versions.some((version) => isAlive({ version, expired: isExpired(version, clock) }));
+}
+
 function isAlive({ version, expired }: VersionView): boolean {
   return version.content !== undefined && !expired;
 }

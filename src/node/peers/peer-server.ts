@@ -7,6 +7,7 @@ import {
   encodeDigestAnswer,
   encodeFailure,
   encodeLearnAnswer,
+  encodeListAnswer,
   encodeMintAnswer,
   encodeReadAnswer,
   encodeScanAnswer,
@@ -89,6 +90,11 @@ export class PeerServer {
       case "mint":
         replica.mint(request.mint, deadline, (result) =>
           answer((writer) => encodeMintAnswer(writer, result)),
+        );
+        return;
+      case "list":
+        replica.list(request.list, deadline, (result) =>
+          answer((writer) => encodeListAnswer(writer, result)),
         );
         return;
       case "repair":

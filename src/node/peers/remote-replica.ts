@@ -5,11 +5,13 @@ import type { ClusterDocument } from "../../core/layout/cluster-document.ts";
 import {
   decodeDigestAnswer,
   decodeLearnAnswer,
+  decodeListAnswer,
   decodeMintAnswer,
   decodeReadAnswer,
   decodeWriteAnswer,
 } from "../../core/messages/answer.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
+import type { ListAnswer, ListRequest } from "../../core/messages/list.ts";
 import type { MintAnswer, MintRequest } from "../../core/messages/mint.ts";
 import { encodeRequest, envelopeOf } from "../../core/messages/request.ts";
 import type { ReplicaRequest } from "../../core/messages/request.ts";
@@ -73,6 +75,11 @@ export class RemoteReplica implements PeerHandler {
 
   mint(mint: MintRequest, deadline: Instant, onAnswer: (answer: Answer<MintAnswer>) => void): void {
     this.#ask({ kind: "mint", mint }, deadline, decodeMintAnswer, onAnswer);
+  }
+
+  list(list: ListRequest, deadline: Instant, onAnswer: (answer: Answer<ListAnswer>) => void): void {
+    const decode = (payload: Uint8Array) => decodeListAnswer(payload, list);
+    this.#ask({ kind: "list", list }, deadline, decode, onAnswer);
   }
 
   /**

@@ -37,6 +37,12 @@ export class Quarantine {
     return this.#keys.size > 0 && this.#keys.has(latin1Text(key));
   }
 
+  /** Whether any of the keys here is one of those. */
+  hasAny(isOneOf: (key: RecordKey) => boolean): boolean {
+    for (const key of this.#keys.values()) if (isOneOf(key)) return true;
+    return false;
+  }
+
   /** Tells of the keys that are here and of all that come. */
   watch(onAdded: (key: RecordKey) => void): void {
     this.#onAdded = onAdded;

@@ -2,6 +2,7 @@ import type { Answer, Failure } from "../../core/answer.ts";
 import { NO_STAMP } from "../../core/hlc.ts";
 import type { Stamp } from "../../core/hlc.ts";
 import type { DigestAnswer, LearnAnswer, ReadAnswer } from "../../core/messages/answer.ts";
+import type { ListAnswer, ListRequest } from "../../core/messages/list.ts";
 import type { MintAnswer, MintRequest } from "../../core/messages/mint.ts";
 import { partitionOfRecordKey } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
@@ -13,12 +14,14 @@ import type { WriteIdHash } from "../../core/version/write-identity.ts";
 import type { Instant } from "../../ports/clock.ts";
 import type { PeerHandler, ReplicaWrite } from "../../ports/peer-handler.ts";
 import type { CommitQueue } from "./commit-queue.ts";
+import type { Lister } from "./lister.ts";
 import type { ReadQueue } from "./read-queue.ts";
 
 interface ReplicaModules {
   readonly reads: ReadQueue;
   readonly commits: CommitQueue;
   readonly minter: Pick<PeerHandler, "mint">;
+  readonly lister: Pick<Lister, "page">;
   /** This node's hybrid logical clock as it reads now. */
   readonly clockReading: () => Stamp;
   /** False: the partition may lack what this node acknowledged, so what it holds proves nothing. */
@@ -87,6 +90,21 @@ export class Replica implements PeerHandler {
     onAnswer: (answer: Answer<MintAnswer>) => void,
   ): void {
     this.#modules.minter.mint(request, deadline, onAnswer);
+  }
+
+  list(
+    request: ListRequest,
+    deadline: Instant,
+    onAnswer: (answer: Answer<ListAnswer>) => void,
+  ): void {
+    const { clockReading, isWhole, lister } = this.#modules;
+    const areWhole = (): boolean => request.partitions.every(isWhole);
+    if (!areWhole()) return onAnswer(RESYNCHRONISING);
+    lister.page(request, deadline, (answer) => {
+      if (!areWhole()) return onAnswer(RESYNCHRONISING);
+      if (answer.kind !== "ok") return onAnswer(answer);
+      onAnswer({ kind: "ok", value: { ...answer.value, clock: clockReading() } });
+    });
   }
 
   #record(

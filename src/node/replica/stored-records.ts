@@ -33,6 +33,11 @@ export class StoredRecords {
     return keys.map((key, i) => this.#judge(key, found[i] ?? { kind: "bytes", bytes: undefined }));
   }
 
+  /** What these bytes, found under the key, stand for. */
+  judge(key: RecordKey, bytes: Uint8Array): Stored {
+    return this.#judge(key, { kind: "bytes", bytes });
+  }
+
   /**
    * One bad block rejects a whole call. Halving it finds the keys that are to blame in at most
    * 2n − 1 calls, and in about 2 log n when there is one of them.

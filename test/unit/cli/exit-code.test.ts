@@ -32,6 +32,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "uri-too-long": 2,
   overloaded: 5,
   "context-invalid": 2,
+  "cursor-invalid": 2,
   "context-required": 4,
   "context-too-large": 4,
   "too-many-siblings": 4,

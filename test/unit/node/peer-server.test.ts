@@ -3,7 +3,7 @@ import { hex, utf8 } from "../../../src/core/bytes.ts";
 import { ByteWriter, DecodeError } from "../../../src/core/codec.ts";
 import { parsePeers } from "../../../src/core/config.ts";
 import { stampOfMs } from "../../../src/core/hlc.ts";
-import { parseNodeId, parseWriteId } from "../../../src/core/ids.ts";
+import { parseBucketName, parseKey, parseNodeId, parseWriteId } from "../../../src/core/ids.ts";
 import { firstClusterDocument } from "../../../src/core/layout/cluster-document.ts";
 import {
   decodeLearnAnswer,
@@ -64,6 +64,10 @@ function bench(replica: Partial<PeerHandler> = {}) {
       asked.push(["mint", request.key, deadline, request.writeId]);
       replica.mint?.(request, deadline, onAnswer);
     },
+    list(request, deadline, onAnswer) {
+      asked.push(["list", request.range.after, deadline, request.entriesMax]);
+      replica.list?.(request, deadline, onAnswer);
+    },
   };
   const server = new PeerServer({
     clock: time.clock(),
@@ -114,6 +118,11 @@ const MINT: MintRequest = {
   w: 2,
   context: undefined,
 };
+const LIST = {
+  range: { bucket: parseBucketName("b"), prefix: new Uint8Array(0), after: parseKey(KEY) },
+  partitions: [0, 255],
+  entriesMax: 7,
+};
 const REQUESTS: readonly PeerRequest[] = [
   { kind: "read", key: KEY },
   { kind: "learn", key: KEY, idHash: "0123456789abcdef" as WriteIdHash },
@@ -122,6 +131,7 @@ const REQUESTS: readonly PeerRequest[] = [
   { kind: "digest", key: KEY },
   { kind: "repair", key: KEY, record: WRITE.record },
   { kind: "mint", mint: MINT },
+  { kind: "list", list: LIST },
 ];
 
 describe("a request that is whole", () => {
@@ -141,6 +151,7 @@ describe("a request that is whole", () => {
       scan: undefined,
       document: undefined,
       mint: "write-1",
+      list: 7,
     };
     expect(about).toBe(expected[request.kind]);
     const carries = request.kind === "write" || request.kind === "repair";
@@ -194,6 +205,7 @@ describe("a request that is whole", () => {
       learn: fail,
       write: fail,
       mint: fail,
+      list: fail,
     });
     for (const request of REQUESTS) handle(encoded(request));
     expect(answers.map((answer) => decodeWriteAnswer(answer))).toEqual(REQUESTS.map(() => failure));

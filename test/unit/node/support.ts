@@ -15,6 +15,7 @@ import type { WriteIdHash } from "../../../src/core/version/write-identity.ts";
 import type { PeerHandler, ReplicaWrite } from "../../../src/ports/peer-handler.ts";
 import type { StorageWrite } from "../../../src/ports/storage.ts";
 import { CommitQueue } from "../../../src/node/replica/commit-queue.ts";
+import { Lister } from "../../../src/node/replica/lister.ts";
 import { ReadQueue } from "../../../src/node/replica/read-queue.ts";
 import { Quarantine } from "../../../src/node/replica/quarantine.ts";
 import { RecordCache } from "../../../src/node/replica/record-cache.ts";
@@ -110,7 +111,8 @@ export class ReplicaBench {
     const clockReading = (): Stamp => stampOfMs(clock.wallMs());
     const isWhole = (partition: number): boolean => !this.missing.has(partition);
     const minter = { mint: () => undefined };
-    const replica = new Replica({ reads, commits, minter, clockReading, isWhole });
+    const lister = new Lister(common);
+    const replica = new Replica({ reads, commits, minter, lister, clockReading, isWhole });
     return { quarantine, space, commits, replica };
   }
 

@@ -6,11 +6,12 @@ import { ByteWriter, DecodeError } from "../../../../src/core/codec.ts";
 import type { Stamp } from "../../../../src/core/hlc.ts";
 import { parseBucketName, parseNodeId } from "../../../../src/core/ids.ts";
 import type { ReadAnswer } from "../../../../src/core/messages/answer.ts";
+import { LIST_ENTRIES_MAX } from "../../../../src/core/messages/list.ts";
 import { encodeRequest } from "../../../../src/core/messages/request.ts";
 import type { Envelope, PeerRequest } from "../../../../src/core/messages/request.ts";
 import type { KvRecord } from "../../../../src/core/version/record.ts";
 import type { WriteIdHash } from "../../../../src/core/version/write-identity.ts";
-import { minted, recordKeys, version } from "../support/arbitraries.ts";
+import { bucketName, key, minted, recordKeys, version } from "../support/arbitraries.ts";
 
 interface Message {
   readonly envelope: Envelope;
@@ -65,6 +66,18 @@ const document: fc.Arbitrary<PeerRequest> = fc
     { ask: "change", change: { kind: "remove", name: parseBucketName("b") } } as const,
   )
   .map((asked) => ({ kind: "document", question: asked }));
+export const list: fc.Arbitrary<PeerRequest & { kind: "list" }> = fc
+  .record({
+    bucket: bucketName,
+    prefix: fc.oneof(fc.constant(new Uint8Array(0)), key),
+    after: fc.option(key, { nil: undefined }),
+    partitions: fc.uniqueArray(fc.nat(255), { minLength: 1 }),
+    entriesMax: fc.integer({ min: 1, max: LIST_ENTRIES_MAX }),
+  })
+  .map(({ partitions, entriesMax, ...range }) => ({
+    kind: "list",
+    list: { range, entriesMax, partitions: partitions.toSorted((a, b) => a - b) },
+  }));
 const mint: fc.Arbitrary<PeerRequest> = fc
   .record({
     key: recordKeys,
@@ -84,7 +97,7 @@ const mint: fc.Arbitrary<PeerRequest> = fc
   }));
 export const message: fc.Arbitrary<Message> = fc.record({
   envelope,
-  request: fc.oneof(write, repair, mint, question, heartbeat, scan, document),
+  request: fc.oneof(write, repair, mint, question, heartbeat, scan, list, document),
 });
 
 export function encoded(encode: (writer: ByteWriter) => void): Uint8Array {
@@ -106,6 +119,11 @@ export function plain({ envelope: around, request }: Message): unknown {
       return [around, request.question];
     case "scan":
       return [around, request.scan.partition, hex(request.scan.after ?? new Uint8Array(0))];
+    case "list": {
+      const { range, ...rest } = request.list;
+      const { bucket, prefix, after } = range;
+      return [around, rest, bucket, hex(prefix), after && hex(after)];
+    }
     case "read":
     case "digest":
       return [around, request.kind, hex(request.key)];

@@ -40,6 +40,7 @@ export function openApi(given: {
       operations: {
         read: () => Promise.reject(new Error("nobody reads")),
         write: () => Promise.reject(new Error("nobody writes")),
+        list: () => Promise.reject(new Error("nobody lists")),
         caughtUp: () => undefined,
         locate: () => {
           throw new Error("nobody locates");
