@@ -23,6 +23,7 @@ import {
   parseQuery,
   writeIdOf,
 } from "./parameters.ts";
+import { quorumText } from "./quorum-text.ts";
 import {
   isConflict,
   siblingOf,
@@ -203,9 +204,4 @@ function matches(ifNoneMatch: string | undefined, etag: string): boolean {
     const tag = candidate.trim();
     return tag === "*" || tag === etag || tag === `W/${etag}`;
   });
-}
-
-/** A structured field (RFC 9651). */
-function quorumText({ needed, acked, epoch }: QuorumFacts): string {
-  return `needed=${needed}, acked=${acked}, epoch=${epoch}`;
 }

@@ -1,10 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Durability } from "../../../core/bucket.ts";
 import { KvError } from "../../../core/errors.ts";
-import { parseWriteId } from "../../../core/ids.ts";
+import { KEY_BYTES_MAX, parseWriteId } from "../../../core/ids.ts";
 import type { WriteId } from "../../../core/ids.ts";
 import { CONTENT_HEADER_LENGTH_MAX, TTL_SECONDS_MAX } from "../../../core/version/version.ts";
+import { LIST_LIMIT_MAX } from "../../../ports/operations.ts";
 import type { QuorumChoice } from "../../../ports/operations.ts";
+import { percentBytes } from "./percent.ts";
 
 export interface Parameters {
   readonly r: QuorumChoice | undefined;
@@ -15,6 +17,10 @@ export interface Parameters {
   /** The dot of one sibling. */
   readonly version: string | undefined;
   readonly explain: ExplainChoice | undefined;
+  /** Of a list; as bytes, like keys. */
+  readonly prefix: Uint8Array | undefined;
+  readonly limit: number | undefined;
+  readonly cursor: string | undefined;
 }
 
 /** `all`: what each replica holds; `placement`: where the key lives, and nobody is asked. */
@@ -28,15 +34,19 @@ const NONE: Parameters = {
   ttlSeconds: undefined,
   version: undefined,
   explain: undefined,
+  prefix: undefined,
+  limit: undefined,
+  cursor: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
-type RequestKind = "read" | "put" | "delete" | "explain" | "bucket" | "operator";
+type RequestKind = "read" | "put" | "delete" | "explain" | "bucket" | "list" | "operator";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
   read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
   explain: ["explain", "timeout"],
   bucket: ["timeout"],
+  list: ["prefix", "limit", "cursor", "r", "timeout"],
   operator: [],
 };
 /** KV headers that this version knows in requests; any other is refused, never ignored. */
@@ -76,6 +86,9 @@ export function parseQuery(query: string, kind: RequestKind): Parameters {
     ttlSeconds: parseTtl(values.get("ttl")),
     version: parseVersion(values.get("version")),
     explain: parseExplain(values.get("explain")),
+    prefix: parsePrefix(values.get("prefix")),
+    limit: parseLimit(values.get("limit")),
+    cursor: values.get("cursor"),
   };
 }
 
@@ -108,6 +121,24 @@ function parseExplain(text: string | undefined): ExplainChoice | undefined {
   if (text === "") return "all";
   if (text === undefined || text === "placement") return text;
   throw new KvError("parameter-invalid", "explain takes no value, or placement");
+}
+
+/** Percent-encoded like a key; what no key can begin with is a mistake. */
+function parsePrefix(text: string | undefined): Uint8Array | undefined {
+  if (text === undefined) return undefined;
+  const bytes = percentBytes(text);
+  if (bytes !== undefined && bytes.byteLength <= KEY_BYTES_MAX) return bytes;
+  throw new KvError(
+    "parameter-invalid",
+    `prefix is at most ${KEY_BYTES_MAX} bytes, percent-encoded`,
+  );
+}
+
+function parseLimit(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const limit = Number(text);
+  if (/^[1-9]\d{0,3}$/.test(text) && limit <= LIST_LIMIT_MAX) return limit;
+  throw new KvError("parameter-invalid", `limit is 1 to ${LIST_LIMIT_MAX}`);
 }
 
 function parseDurability(text: string | undefined): Durability | undefined {

@@ -3,8 +3,10 @@ import type { BucketRouteModules } from "./bucket-routes.ts";
 import type { Exchange } from "./exchange.ts";
 import { handleKey } from "./key-routes.ts";
 import type { KeyRouteModules } from "./key-routes.ts";
+import { handleList } from "./list-route.ts";
 import { livez, metrics, readyz, showCluster } from "./node-routes.ts";
 import type { NodeRouteModules } from "./node-routes.ts";
+import { isListTarget } from "./target.ts";
 
 export type RouteModules = BucketRouteModules & KeyRouteModules & NodeRouteModules;
 
@@ -20,8 +22,12 @@ export interface Route {
 const READ = ["GET", "HEAD"] as const;
 const ALL = ["GET", "HEAD", "PUT", "DELETE"] as const;
 
+/** The empty key is none: under it stand all keys of the bucket. */
+const LIST: Route = { path: "/v1/kv/{bucket}/", methods: READ, handle: handleList };
+
 /** The one table of routes; docs/openapi.yaml describes these and no others. */
 export const ROUTES: readonly Route[] = [
+  LIST,
   { path: "/v1/kv/{bucket}/{key}", methods: ALL, handle: handleKey },
   { path: "/v1/kv64/{bucket}/{key}", methods: ALL, handle: handleKey },
   { path: "/v1/buckets/{bucket}", methods: ALL, handle: handleBucket },
@@ -33,16 +39,18 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const WHOLE = new Map(ROUTES.map((route) => [route.path, route]));
-const BEGINNINGS = ROUTES.filter(({ path }) => path.includes("{")).map((route) => ({
-  beginning: route.path.slice(0, route.path.indexOf("{")),
-  route,
-}));
+const BEGINNINGS = ROUTES.filter((route) => route !== LIST && route.path.includes("{")).map(
+  (route) => ({
+    beginning: route.path.slice(0, route.path.indexOf("{")),
+    route,
+  }),
+);
 
 /** The route of a request target. Whether the rest of it is well formed is for the route to say. */
 export function routeOf(url: string): Route | undefined {
   // A plain loop: every request passes here.
   for (const { beginning, route } of BEGINNINGS) {
-    if (url.startsWith(beginning)) return route;
+    if (url.startsWith(beginning)) return isListTarget(url) ? LIST : route;
   }
   const queryAt = url.indexOf("?");
   return WHOLE.get(queryAt < 0 ? url : url.slice(0, queryAt));

@@ -1,7 +1,8 @@
-import { EMPTY_BYTES, fromBase64url, latin1 } from "../../../core/bytes.ts";
+import { fromBase64url } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import { parseBucketName, parseKey } from "../../../core/ids.ts";
 import type { BucketName, Key } from "../../../core/ids.ts";
+import { percentBytes } from "./percent.ts";
 
 /** Bucket, key and the raw query of a key route's request target. */
 export interface KeyTarget {
@@ -27,6 +28,16 @@ export function splitTarget(url: string): { readonly path: string; readonly quer
   return { path: url.slice(0, queryAt), query: url.slice(queryAt + 1) };
 }
 
+/** `/v1/kv/{bucket}/`: what would be the empty key is the bucket's listing. */
+export function isListTarget(url: string): boolean {
+  return /^\/v1\/kv\/[^/?]*\/(\?|$)/.test(url);
+}
+
+export function parseListTarget(url: string): { bucket: BucketName; query: string } {
+  const { path, query } = splitTarget(url);
+  return { bucket: parseBucketName(path.slice(KV.length, -1)), query };
+}
+
 /** @throws KvError `bucket-name-invalid`, `key-invalid`, `route-not-found` */
 export function parseKeyTarget(url: string): KeyTarget {
   const { path, query } = splitTarget(url);
@@ -45,9 +56,11 @@ function base64urlKey(text: string): Uint8Array {
   return bytes;
 }
 
-/** Undoes percent-encoding byte by byte; what the bytes mean is the client's affair. */
 function percentKey(text: string): Uint8Array {
-  const bytes = text.includes("%") ? percentDecoded(text) : latin1(text);
+  const bytes = percentBytes(text);
+  if (bytes === undefined) {
+    throw new KvError("key-invalid", "a '%' without two hexadecimal digits is no byte");
+  }
   if (bytes.includes(0)) {
     throw new KvError("key-invalid", "a key with the byte NUL is written as /v1/kv64/…");
   }
@@ -58,25 +71,6 @@ function percentKey(text: string): Uint8Array {
     );
   }
   return bytes;
-}
-
-function percentDecoded(text: string): Uint8Array {
-  const decoded = new Uint8Array(text.length);
-  let length = 0;
-  for (let at = 0; at < text.length; at++) {
-    let byte = text.charCodeAt(at);
-    if (byte === 0x25) {
-      const digits = text.slice(at + 1, at + 3);
-      if (!/^[0-9a-fA-F]{2}$/.test(digits)) {
-        throw new KvError("key-invalid", `'%${digits}' is no percent-encoded byte`);
-      }
-      byte = Number.parseInt(digits, 16);
-      at += 2;
-    }
-    decoded[length] = byte;
-    length += 1;
-  }
-  return length === 0 ? EMPTY_BYTES : decoded.slice(0, length);
 }
 
 const SLASH = 0x2f;

@@ -61,6 +61,7 @@ export async function failing(error: unknown, clockProblem?: string): Promise<Wo
       read: fail,
       write: fail,
       explain: fail,
+      list: fail,
       caughtUp: fail,
     },
     changeBucket: fail,

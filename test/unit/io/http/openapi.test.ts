@@ -245,6 +245,24 @@ describe("a real node", () => {
     await Promise.all(needOthers.map((it) => expectAnswer(it, 503, { on: lonely })));
   });
 
+  test.each(["listKeys", "headKeys"])("%s tells keys by prefix, page by page", async (id) => {
+    const [operation, bucket] = [named(id), "beside"];
+    for (const key of ["list/a", "list/b", "list/\xff"]) {
+      await expectAnswer(named("putKey"), 204, { bucket, key });
+    }
+    const query = "?prefix=list%2F&limit=2";
+    await expectAnswer(operation, 200, { bucket, query });
+    await expectAnswer(operation, 200, { bucket });
+    await expectAnswer(operation, 400, { bucket, query: "?cursor=AAAA" });
+    await expectAnswer(operation, 404, { bucket: "none" });
+    await expectAnswer(operation, 409, { headers: { "if-match": "x" } });
+    if (operation.method === "HEAD") return;
+    const { body } = await expectAnswer(operation, 200, { bucket, query });
+    const { keys, cursor } = JSON.parse(body) as { keys: unknown[]; cursor: string };
+    expect(keys).toEqual([{ key: "list/a" }, { key: "list/b" }]);
+    await expectAnswer(operation, 200, { bucket, query: `${query}&cursor=${cursor}` });
+  });
+
   test("makes, changes, shows and removes buckets", async () => {
     const [list, headList] = [named("listBuckets"), named("headBuckets")];
     const [get, head] = [named("getBucket"), named("headBucket")];
