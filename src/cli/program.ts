@@ -7,6 +7,7 @@ import { addExport } from "./commands/export.ts";
 import { addGet } from "./commands/get.ts";
 import { addImport } from "./commands/import.ts";
 import { addKeyCommands } from "./commands/key.ts";
+import { addLs } from "./commands/ls.ts";
 import { addPut } from "./commands/put.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStatus } from "./commands/status.ts";
@@ -33,6 +34,7 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
     addGet,
     addPut,
     addDel,
+    addLs,
     addKeyCommands,
     addBucketCommands,
     addStatus,

@@ -25,6 +25,16 @@ export interface GetOptions extends RepairOptions {
   readonly version?: string | undefined;
 }
 
+export interface ListOptions extends CallOptions {
+  readonly r?: QuorumChoice | undefined;
+  /** What the keys begin with, text or bytes. */
+  readonly prefix?: string | Uint8Array | undefined;
+  /** Keys of one page, 1 to 1,000, which is the default. */
+  readonly pageLimit?: number | undefined;
+  /** Of an earlier page of the same bucket and prefix: to go on behind it. */
+  readonly cursor?: string | undefined;
+}
+
 export interface DeleteOptions extends CallOptions {
   readonly w?: QuorumChoice | undefined;
   readonly durability?: Durability | undefined;

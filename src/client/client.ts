@@ -9,6 +9,7 @@ import type {
   CallOptions,
   DeleteOptions,
   GetOptions,
+  ListOptions,
   Merge,
   Merged,
   PutOptions,
@@ -24,6 +25,8 @@ import { exchange } from "./exchange.ts";
 import type { HttpAnswer } from "./exchange.ts";
 import { interpretExplanation, interpretPlacement } from "./key-explanation.ts";
 import type { KeyExplanation, KeyPlacement } from "./key-explanation.ts";
+import { interpretList } from "./list-page.ts";
+import type { ListPage } from "./list-page.ts";
 import { MODULES, limitsOf } from "./options.ts";
 import type { ClientModules, ClientOptions } from "./options.ts";
 import { interpretReading } from "./reading.ts";
@@ -31,17 +34,18 @@ import type { Absent, Conflict, Found, Reading, Sibling, SiblingContent } from "
 import { interpretReady, interpretRepair, interpretWrite } from "./results.ts";
 import type { Readiness, Written } from "./results.ts";
 import { RetryBudget } from "./retry-budget.ts";
-import { targetOf } from "./target.ts";
+import { listTargetOf, targetOf } from "./target.ts";
 import { update } from "./update.ts";
 
 export { hasCode, KvError } from "../core/errors.ts";
 export type { ErrorCode, ErrorData, Outcome, Retry } from "../core/errors.ts";
 export type { QuorumChoice } from "./call-options.ts";
-export type { DeleteOptions, GetOptions, Merge, Merged, PutOptions, RepairOptions, UpdateOptions };
+export type { DeleteOptions, GetOptions, ListOptions, PutOptions, RepairOptions, UpdateOptions };
+export type { Merge, Merged };
 export type { Absent, Conflict, Found, Reading, Sibling, SiblingContent };
 export type { ClientModules, ClientOptions, ClusterStatus, Readiness, Written };
 export type { Bucket, BucketExpectation, BucketGiven, BucketList };
-export type { KeyExplanation, KeyPlacement };
+export type { KeyExplanation, KeyPlacement, ListPage };
 
 type WriteRequest = Pick<Call<unknown>, "method" | "headers" | "body"> & {
   /** Beyond what every write takes. */
@@ -141,6 +145,27 @@ export class KvClient implements AsyncDisposable {
     const { limits, modules } = this.#means;
     const timeoutMs = options.timeoutMs ?? limits.timeoutMs;
     return update(key, merge, { options: { ...options, timeoutMs }, calls: this, modules });
+  }
+
+  /**
+   * The keys of a bucket, page by page, each with its own attempts and time. A key that is there all
+   * the time comes once; of those written or deleted meanwhile nothing is promised. A page may be empty
+   * and not the last one.
+   */
+  async *list({ cursor, ...options }: ListOptions = {}): AsyncGenerator<ListPage, void, undefined> {
+    let next = cursor;
+    do {
+      const page = await this.listPage({ ...options, cursor: next });
+      yield page;
+      next = page.cursor;
+    } while (next !== undefined);
+  }
+
+  /** One page of the keys of a bucket, from the cursor on. */
+  async listPage(options: ListOptions = {}): Promise<ListPage> {
+    const { bucket, prefix, pageLimit, cursor, r } = options;
+    const target = listTargetOf(bucket, { prefix, limit: pageLimit, cursor, r });
+    return this.#read(target, options, interpretList);
   }
 
   /** All buckets, as one node knows them. Proxies do not pass it on: the endpoints must be nodes. */

@@ -9,6 +9,8 @@ export interface SeenRequest {
   /** Path without the query. */
   readonly path: string;
   readonly query: URLSearchParams;
+  /** The query byte for byte, with its question mark. */
+  readonly search: string;
   readonly headers: IncomingMessage["headers"];
   readonly body: Buffer;
 }
@@ -109,9 +111,9 @@ export class FakeNode implements AsyncDisposable {
 
   async #serve(request: IncomingMessage, response: ServerResponse, behave: Behaviour) {
     const body = Buffer.concat(await request.toArray());
-    const { pathname, searchParams } = new URL(request.url ?? "/", this.url);
+    const { pathname, searchParams, search } = new URL(request.url ?? "/", this.url);
     const { method = "", headers } = request;
-    const seen = { method, path: pathname, query: searchParams, headers, body };
+    const seen = { method, path: pathname, query: searchParams, search, headers, body };
     this.requests.push(seen);
     const reply = await behave(seen);
     if (reply === "reset") request.socket.destroy();

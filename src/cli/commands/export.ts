@@ -30,8 +30,8 @@ export function addExport(program: Command, shell: Shell, settle: Settle): void 
       `Reads the values of the keys that --keys lists, and writes them as rows that
 kv import reads.
 
-This release cannot list the keys of a bucket, so the keys to export must be
-known: one line of JSON each, with "bucket" if it is not the one of -b:
+The keys are one line of JSON each, with "bucket" if it is not the one of -b, as
+kv ls -o jsonl prints them:
   {"key": "a"}
   {"bucket": "default", "key64": "AP8"}
 The rows of an import name keys too: --keys cities.jsonl exports what
@@ -45,6 +45,7 @@ A key that cannot be read is listed, and the exit code is not 0.`,
       "after",
       `
 Examples:
+  kv ls -o jsonl | kv export copy.jsonl --keys -
   kv export copy.jsonl --keys cities.jsonl
   printf '{"key":"greeting"}' | kv export - --keys -`,
     );
