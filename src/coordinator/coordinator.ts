@@ -16,6 +16,8 @@ import { mergeModel } from "../core/version/merge.ts";
 import { viewOf } from "../core/version/view.ts";
 import { writeIdentity } from "../core/version/write-identity.ts";
 import type {
+  BatchRequest,
+  BatchResult,
   ExplainRequest,
   ExplainResult,
   ListRequest,
@@ -29,6 +31,7 @@ import type {
   WriteResult,
 } from "../ports/operations.ts";
 import type { Rng } from "../ports/rng.ts";
+import { batch } from "./batch.ts";
 import { BackgroundRepairs } from "./background-repairs.ts";
 import { Deadline } from "./deadline.ts";
 import { explainKey } from "./explain.ts";
@@ -41,6 +44,8 @@ import type { WriteModules } from "./write.ts";
 
 const WRITE_ID_PREFIX_BYTES = 12;
 const OVERLOAD_RETRY_AFTER_MS = 1_000;
+/** Batches that this node runs at a time: each holds its request and its answers in memory. */
+const BATCHES_MAX = 32;
 /** Pages of listings that this node puts together at a time: each is a good deal of memory and of reads. */
 const LISTS_MAX = 16;
 
@@ -88,6 +93,7 @@ export class Coordinator implements Operations {
   readonly #readModules: ReadModules;
   readonly #listHedging = listHedging();
   #lists = 0;
+  #batches = 0;
   /** With a counter behind it: write ids that no other node and no other run of this one mints. */
   readonly #writeIdPrefix: string;
   #mintedWriteIds = 0;
@@ -187,7 +193,7 @@ export class Coordinator implements Operations {
       request.cursor === undefined ? undefined : cursors.parse({ bucket, prefix }, request.cursor);
     const { mode, n } = properties;
     const { limit } = request;
-    this.#checkLists();
+    if (this.#lists >= LISTS_MAX) throw this.#tooMany("listsMax", "listings");
     this.#lists += 1;
     try {
       const facts = { op: "list", mode, request, refused: "not-applied" } as const;
@@ -207,12 +213,31 @@ export class Coordinator implements Operations {
     }
   }
 
-  #checkLists(): void {
-    if (this.#lists < LISTS_MAX) return;
-    this.#modules.telemetry.metrics.refused.with("listsMax").add();
-    throw new KvError("overloaded", `${this.#lists} listings are under way on this node`, {
+  async batch({ items, timeoutMs }: BatchRequest): Promise<readonly BatchResult[]> {
+    const { clock } = this.#modules;
+    const deadline = clock.now() + this.#timeoutMs({ timeoutMs });
+    if (this.#batches >= BATCHES_MAX) throw this.#tooMany("batchesMax", "batches");
+    this.#batches += 1;
+    try {
+      return await batch({ items, deadline }, { ...this.#modules, operations: this });
+    } finally {
+      this.#batches -= 1;
+    }
+  }
+
+  #tooMany(bound: string, what: string): KvError {
+    this.#modules.telemetry.metrics.refused.with(bound).add();
+    return new KvError("overloaded", `too many ${what} are under way on this node`, {
       retryAfterMs: OVERLOAD_RETRY_AFTER_MS,
     });
+  }
+
+  /** @throws KvError `parameter-invalid` */
+  #timeoutMs({ timeoutMs }: OperationFacts["request"]): number {
+    const { requestTimeoutMs, requestTimeoutMaxMs } = this.#options;
+    const chosen = timeoutMs ?? requestTimeoutMs;
+    if (chosen <= requestTimeoutMaxMs) return chosen;
+    throw new KvError("parameter-invalid", `timeout is at most ${requestTimeoutMaxMs} ms`);
   }
 
   caughtUp(outcome: Outcome): Promise<void> | undefined {
@@ -282,11 +307,8 @@ export class Coordinator implements Operations {
   ): Promise<T> {
     const { clock, telemetry } = this.#modules;
     const { metrics } = telemetry;
-    const { requestTimeoutMs, requestTimeoutMaxMs, operationsMax } = this.#options;
-    const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
-    if (timeoutMs > requestTimeoutMaxMs) {
-      throw new KvError("parameter-invalid", `timeout is at most ${requestTimeoutMaxMs} ms`);
-    }
+    const { operationsMax } = this.#options;
+    const timeoutMs = this.#timeoutMs(request);
     if (this.#inflight >= operationsMax) {
       metrics.refused.with("operationsMax").add();
       throw new KvError("overloaded", `${this.#inflight} operations are in flight on this node`, {

@@ -128,6 +128,13 @@ export const ERRORS = {
     retry: "no",
     doc: "The bucket's `valueBytesMax` (1 MiB unless set) bounds a value. Split it, or store it elsewhere and keep its address here.",
   },
+  "batch-too-large": {
+    status: 413,
+    title: "The batch is too large",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "A batch has at most 256 operations and a body of at most 4 MiB; then nothing of it was begun. As the error of one read in a batch: the values before it fill the answer of 8 MiB, so ask for it alone or in the next batch.",
+  },
   "uri-too-long": {
     status: 414,
     title: "The request target is too long",

@@ -1,6 +1,6 @@
 import type { BucketProperties, Durability } from "../core/bucket.ts";
 import type { Explanation } from "../core/explain/explanation.ts";
-import type { Outcome } from "../core/errors.ts";
+import type { KvError, Outcome } from "../core/errors.ts";
 import type { Stamp } from "../core/hlc.ts";
 import type { BucketName, Key, WriteId } from "../core/ids.ts";
 import type { Epoch, Member } from "../core/layout/layout.ts";
@@ -97,6 +97,25 @@ export interface ListResult {
   readonly quorum: QuorumFacts;
 }
 
+/** One operation of a batch. The time is the batch's. */
+export type BatchItem =
+  | ({ readonly kind: "read" } & Omit<ReadRequest, "timeoutMs">)
+  | ({ readonly kind: "write" } & Omit<WriteRequest, "timeoutMs">);
+
+export interface BatchRequest {
+  /** At most {@link BATCH_ITEMS_MAX}. */
+  readonly items: readonly BatchItem[];
+  /** Of all of them together. */
+  readonly timeoutMs: number | undefined;
+}
+
+export const BATCH_ITEMS_MAX = 256;
+
+export type BatchResult =
+  | { readonly kind: "read"; readonly result: ReadResult }
+  | { readonly kind: "write"; readonly result: WriteResult }
+  | { readonly kind: "failed"; readonly error: KvError };
+
 /** Where a key lives; known without asking anybody. */
 export interface Placement {
   readonly partition: number;
@@ -126,6 +145,8 @@ export interface Operations {
   write(request: WriteRequest): Promise<WriteResult>;
   /** One page of a bucket's live keys, all that is between it and the next one vouched for by R. */
   list(request: ListRequest): Promise<ListResult>;
+  /** Each as if it had been asked for alone, in no order; one result an item, in the items' order. */
+  batch(request: BatchRequest): Promise<readonly BatchResult[]>;
   /**
    * Reads and writes wait for it themselves.
    * @returns undefined unless this node knows of newer buckets than it has; else when it has them.

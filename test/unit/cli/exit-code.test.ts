@@ -29,6 +29,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "bucket-mode-unfit": 4,
   "conditional-needs-strong-bucket": 4,
   "value-too-large": 2,
+  "batch-too-large": 2,
   "uri-too-long": 2,
   overloaded: 5,
   "context-invalid": 2,

@@ -4,13 +4,15 @@ import type { Exchange } from "./exchange.ts";
 
 /**
  * The whole body, at most `bytesMax`.
- * @throws KvError `value-too-large` as soon as it is certain; the rest is not read.
+ * @throws KvError `value-too-large`, or `tooLarge`, as soon as it is certain; the rest is not read.
  */
-export function readBody(exchange: Exchange, bytesMax: number): Promise<Uint8Array> {
+export function readBody(
+  exchange: Exchange,
+  bytesMax: number,
+  tooLarge = (): KvError => new KvError("value-too-large", `the value exceeds ${bytesMax} bytes`),
+): Promise<Uint8Array> {
   const { request } = exchange;
   const announced = Number(request.headers["content-length"] ?? 0);
-  const tooLarge = (): KvError =>
-    new KvError("value-too-large", `the value exceeds ${bytesMax} bytes`);
   if (announced > bytesMax) return Promise.reject(tooLarge());
   exchange.askForBody();
   return new Promise((resolve, reject) => {

@@ -1,8 +1,5 @@
-import { latin1 } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
-import { hash32 } from "../../../core/hash.ts";
 import { msOfStamp } from "../../../core/hlc.ts";
-import type { VersionIdentity } from "../../../core/version/version.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type {
   Operations,
@@ -12,6 +9,7 @@ import type {
   WriteResult,
 } from "../../../ports/operations.ts";
 import { readBody } from "./body.ts";
+import { etagOf } from "./etag.ts";
 import type { Exchange } from "./exchange.ts";
 import { asksToExplain, explainKey } from "./explain-route.ts";
 import {
@@ -191,11 +189,6 @@ function answerWritten(exchange: Exchange, result: WriteResult): void {
 
 function contextHeader({ context }: Pick<ReadResult, "context">): readonly string[] {
   return context === undefined ? [] : ["KV-Context", context];
-}
-
-/** Strong: equal for one version on every node, different for any two versions of a key. */
-function etagOf({ stamp, writeId }: VersionIdentity): string {
-  return `"${stamp.toString(36)}-${hash32(latin1(writeId)).toString(36)}"`;
 }
 
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {

@@ -39,13 +39,14 @@ const NONE: Parameters = {
   cursor: undefined,
 };
 /** What a request asks for; a put can do more than a delete. */
-type RequestKind = "read" | "put" | "delete" | "explain" | "bucket" | "list" | "operator";
+type RequestKind = "read" | "put" | "delete" | "explain" | "bucket" | "list" | "batch" | "operator";
 const ALLOWED: Readonly<Record<RequestKind, readonly string[]>> = {
   read: ["r", "timeout", "version"],
   put: ["w", "timeout", "durability", "ttl"],
   delete: ["w", "timeout", "durability"],
   explain: ["explain", "timeout"],
   bucket: ["timeout"],
+  batch: ["timeout"],
   list: ["prefix", "limit", "cursor", "r", "timeout"],
   operator: [],
 };
@@ -161,7 +162,7 @@ export function checkShape({ method, httpVersion, headers, rawHeaders }: Incomin
     throw new KvError("request-invalid", `one Host header is needed, not ${hosts}`);
   }
   const { expect, "content-length": length = "0", "transfer-encoding": coding } = headers;
-  if (method !== "PUT" && (coding !== undefined || Number(length) !== 0)) {
+  if (method !== "PUT" && method !== "POST" && (coding !== undefined || Number(length) !== 0)) {
     throw new KvError("request-invalid", `a ${method} has no body`);
   }
   if (coding !== undefined && coding.toLowerCase() !== "chunked") {
@@ -218,12 +219,14 @@ export function contextOf(request: IncomingMessage): string | undefined {
 
 export function attemptOf(request: IncomingMessage): number {
   const given = request.headers["kv-attempt"];
-  if (given === undefined) return 1;
-  const attempt = Number(given);
-  if (!/^[1-9]\d{0,3}$/.test(String(given)) || attempt > ATTEMPT_MAX) {
-    throw new KvError("header-invalid", `KV-Attempt must be 1 to ${ATTEMPT_MAX}`);
-  }
-  return attempt;
+  return given === undefined ? 1 : parseAttempt("KV-Attempt", String(given));
+}
+
+/** @throws KvError `header-invalid` */
+export function parseAttempt(name: string, text: string): number {
+  const attempt = Number(text);
+  if (/^[1-9]\d{0,3}$/.test(text) && attempt <= ATTEMPT_MAX) return attempt;
+  throw new KvError("header-invalid", `${name} must be 1 to ${ATTEMPT_MAX}`);
 }
 
 /** A header that is stored with the value. */
@@ -232,12 +235,16 @@ export function contentHeaderOf(
   name: "content-type" | "content-encoding",
 ): string | undefined {
   const given = request.headers[name];
-  if (given === undefined) return undefined;
-  if (given.length > CONTENT_HEADER_LENGTH_MAX || !HEADER_TEXT.test(given)) {
+  if (given !== undefined) checkContentHeader(name, given);
+  return given;
+}
+
+/** @throws KvError `header-invalid` */
+export function checkContentHeader(name: string, text: string): void {
+  if (text.length > CONTENT_HEADER_LENGTH_MAX || !HEADER_TEXT.test(text)) {
     throw new KvError(
       "header-invalid",
       `${name} must be at most ${CONTENT_HEADER_LENGTH_MAX} printable ASCII characters`,
     );
   }
-  return given;
 }

@@ -5,8 +5,12 @@ export const PROBLEM_TYPE = "application/problem+json";
 
 /** The RFC 9457 problem document of an error. */
 export function problemBody(error: KvError, requestId: string): string {
+  return JSON.stringify(problemJson(error, requestId));
+}
+
+export function problemJson(error: KvError, requestId: string): object {
   const { retryAfterMs, writeId, needed, acked, deleted, siblings } = error.data;
-  return JSON.stringify({
+  return {
     type: `/docs/errors.md#${error.code}`,
     title: ERRORS[error.code].title,
     status: error.status,
@@ -21,7 +25,7 @@ export function problemBody(error: KvError, requestId: string): string {
     retryAfterMs,
     deleted,
     siblings,
-  });
+  };
 }
 
 /** Headers beyond the body's that an error asks for, flat pairs. */

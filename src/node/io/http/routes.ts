@@ -1,3 +1,4 @@
+import { handleBatch } from "./batch-route.ts";
 import { handleBucket, handleBuckets } from "./bucket-routes.ts";
 import type { BucketRouteModules } from "./bucket-routes.ts";
 import type { Exchange } from "./exchange.ts";
@@ -10,7 +11,7 @@ import { isListTarget } from "./target.ts";
 
 export type RouteModules = BucketRouteModules & KeyRouteModules & NodeRouteModules;
 
-type Method = "GET" | "HEAD" | "PUT" | "DELETE";
+type Method = "GET" | "HEAD" | "PUT" | "DELETE" | "POST";
 
 export interface Route {
   /** As docs/openapi.yaml writes it. What stands before a "{" is the beginning of its paths. */
@@ -32,6 +33,7 @@ export const ROUTES: readonly Route[] = [
   { path: "/v1/kv64/{bucket}/{key}", methods: ALL, handle: handleKey },
   { path: "/v1/buckets/{bucket}", methods: ALL, handle: handleBucket },
   { path: "/v1/buckets", methods: READ, handle: handleBuckets },
+  { path: "/v1/batch", methods: ["POST"], handle: handleBatch },
   { path: "/v1/cluster", methods: READ, handle: showCluster },
   { path: "/livez", methods: READ, handle: livez },
   { path: "/readyz", methods: READ, handle: readyz },

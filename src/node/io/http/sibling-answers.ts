@@ -18,23 +18,25 @@ export function siblingsType(accept: string | undefined): { status: 200 | 300; t
 }
 
 /** One item a version, newest first; the value of a delete, and of what expired, is null. */
-export function siblingsBody({ siblings }: ReadResult): string {
-  return JSON.stringify(
-    siblings.map((sibling) => {
-      const { version } = sibling;
-      const content = contentOf(sibling);
-      return {
-        version: dotText(version),
-        value: content === undefined ? null : Buffer.from(content.value).toString("base64"),
-        contentType: content?.contentType,
-        contentEncoding: content?.contentEncoding,
-        writeId: version.writeId,
-        lastModified: new Date(msOfStamp(version.stamp)).toISOString(),
-        expiresAt:
-          version.expiresAt === undefined ? undefined : new Date(version.expiresAt).toISOString(),
-      };
-    }),
-  );
+export function siblingsBody(result: ReadResult): string {
+  return JSON.stringify(siblingsJson(result));
+}
+
+export function siblingsJson({ siblings }: ReadResult): readonly object[] {
+  return siblings.map((sibling) => {
+    const { version } = sibling;
+    const content = contentOf(sibling);
+    return {
+      version: dotText(version),
+      value: content === undefined ? null : Buffer.from(content.value).toString("base64"),
+      contentType: content?.contentType,
+      contentEncoding: content?.contentEncoding,
+      writeId: version.writeId,
+      lastModified: new Date(msOfStamp(version.stamp)).toISOString(),
+      expiresAt:
+        version.expiresAt === undefined ? undefined : new Date(version.expiresAt).toISOString(),
+    };
+  });
 }
 
 /** Of all siblings together. */

@@ -41,6 +41,7 @@ export function openApi(given: {
         read: () => Promise.reject(new Error("nobody reads")),
         write: () => Promise.reject(new Error("nobody writes")),
         list: () => Promise.reject(new Error("nobody lists")),
+        batch: () => Promise.reject(new Error("nobody batches")),
         caughtUp: () => undefined,
         locate: () => {
           throw new Error("nobody locates");

@@ -62,6 +62,7 @@ export async function failing(error: unknown, clockProblem?: string): Promise<Wo
       write: fail,
       explain: fail,
       list: fail,
+      batch: fail,
       caughtUp: fail,
     },
     changeBucket: fail,
