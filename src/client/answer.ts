@@ -28,7 +28,11 @@ export function quorumOf(answer: HttpAnswer): QuorumFacts | undefined {
 /** Reads an answer that is not the success that was hoped for. */
 export function refusalOf(answer: HttpAnswer): Refusal {
   const problem = problemOf(answer);
-  if (problem === undefined) return foreignAnswer(answer);
+  return problem === undefined ? foreignAnswer(answer) : refusalOfProblem(problem, answer.status);
+}
+
+/** @param problem the fields of a problem document */
+export function refusalOfProblem(problem: ReadonlyMap<string, unknown>, status: number): Refusal {
   const code = textOf(problem.get("code")) ?? "";
   const detail = textOf(problem.get("detail")) ?? textOf(problem.get("title")) ?? "";
   const retry = retryOf(problem.get("retry"));
@@ -39,7 +43,7 @@ export function refusalOf(answer: HttpAnswer): Refusal {
       retry: retry ?? "no",
     };
   }
-  const atDeadline = answer.status === 504 && ERRORS[code].status !== 504;
+  const atDeadline = status === 504 && ERRORS[code].status !== 504;
   return {
     error: new KvError(code, detail, atDeadline ? { ...data, atDeadline } : data),
     retry: retry ?? ERRORS[code].retry,
@@ -54,10 +58,7 @@ function problemOf(answer: HttpAnswer): ReadonlyMap<string, unknown> | undefined
 
 /** @returns undefined unless the bytes are one JSON object. */
 export function jsonObject(body: Uint8Array): ReadonlyMap<string, unknown> | undefined {
-  const value = jsonOf(body);
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? new Map(Object.entries(value))
-    : undefined;
+  return fieldsOf(jsonOf(body));
 }
 
 /** @returns undefined unless the bytes are JSON. */
@@ -67,6 +68,13 @@ export function jsonOf(body: Uint8Array): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** @returns undefined unless the value is an object. */
+export function fieldsOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? new Map(Object.entries(value))
+    : undefined;
 }
 
 /** A proxy that lost its upstream may work a moment later; any other stranger will not. */

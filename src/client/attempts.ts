@@ -15,6 +15,8 @@ export interface Call<T> {
   readonly body: Uint8Array | undefined;
   /** Present on writes; the same on every attempt. */
   readonly writeId: string | undefined;
+  /** Of a batch that writes, in place of `body`: its writes have ids of their own and hear of the attempt. */
+  readonly batchBody?: (attempt: number) => Uint8Array;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
   /** The value of a success, or why the answer is none. */
@@ -48,6 +50,7 @@ const ANSWER_MARGIN_MAX_MS = 100;
 export async function perform<T>(call: Call<T>, means: Means): Promise<Performed<T>> {
   const { limits, endpoints, budget, modules } = means;
   const { writeId } = call;
+  const writes = isWrite(call);
   const deadline = modules.now() + call.timeoutMs;
   const tried = new Set<Endpoint>();
   let mayBeApplied = false;
@@ -57,7 +60,8 @@ export async function perform<T>(call: Call<T>, means: Means): Promise<Performed
   for (;;) {
     call.signal?.throwIfAborted();
     const remainingMs = deadline - modules.now();
-    if (told !== undefined && remainingMs <= 0) throw finalError(told, { mayBeApplied, writeId });
+    if (told !== undefined && remainingMs <= 0)
+      throw finalError(told, { writes, mayBeApplied, writeId });
     const endpoint = endpoints.pick(tried);
     const timeoutMs = Math.min(remainingMs, attemptTimeoutMs(call, limits));
     const request = requestOf(call, { timeoutMs, attempt: mayBeApplied ? attempt : 1 });
@@ -68,7 +72,7 @@ export async function perform<T>(call: Call<T>, means: Means): Promise<Performed
 
     const { error, retry, unsent } = judged;
     // Silence proves nothing; an answer does, and `not-applied` is a promise that nothing lives.
-    mayBeApplied ||= writeId !== undefined && error.outcome === "unknown";
+    mayBeApplied ||= writes && error.outcome === "unknown";
     // That one endpoint cannot be reached says less than what another answered.
     if (!unsent || told === undefined) told = error;
     if (exchanged.kind !== "answered" || error.code === "starting-or-draining") {
@@ -84,7 +88,7 @@ export async function perform<T>(call: Call<T>, means: Means): Promise<Performed
       modules.now() + pauseMs >= deadline ||
       (!unsent && !budget.spend())
     ) {
-      throw finalError(told, { mayBeApplied, writeId });
+      throw finalError(told, { writes, mayBeApplied, writeId });
     }
     if (freeFailover) continue;
     attempt += 1;
@@ -92,12 +96,16 @@ export async function perform<T>(call: Call<T>, means: Means): Promise<Performed
   }
 }
 
+function isWrite<T>({ writeId, batchBody }: Call<T>): boolean {
+  return writeId !== undefined || batchBody !== undefined;
+}
+
 function attemptTimeoutMs<T>(call: Call<T>, limits: ClientLimits): number {
   return limits.attemptTimeoutMs ?? Math.max(ATTEMPT_TIMEOUT_MIN_MS, call.timeoutMs / 2);
 }
 
 function requestOf<T>(
-  { method, target, headers, body, writeId }: Call<T>,
+  { method, target, headers, body, batchBody, writeId }: Call<T>,
   { timeoutMs, attempt }: { timeoutMs: number; attempt: number },
 ): HttpRequest {
   const marginMs = Math.min(ANSWER_MARGIN_MAX_MS, timeoutMs / 10);
@@ -109,9 +117,9 @@ function requestOf<T>(
     headers: {
       ...headers,
       ...(writeId !== undefined && { "kv-write-id": writeId }),
-      ...(attempt >= 2 && { "kv-attempt": String(attempt) }),
+      ...(writeId !== undefined && attempt >= 2 && { "kv-attempt": String(attempt) }),
     },
-    body,
+    body: batchBody === undefined ? body : batchBody(attempt),
   };
 }
 
@@ -133,7 +141,7 @@ function judge<T>(
     return { error, retry: malformed ? "no" : "after", unsent: true };
   }
   const readCode = exchanged.timedOut ? "read-timeout" : "unreachable";
-  const code = call.writeId === undefined ? readCode : "write-unknown";
+  const code = isWrite(call) ? "write-unknown" : readCode;
   return {
     error: new KvError(code, detail, {}, { cause }),
     retry: ERRORS[code].retry,
@@ -153,14 +161,19 @@ function pauseBefore(attempt: number, error: KvError, { limits, modules }: Means
 /** The last attempt speaks only of itself; the caller must hear what holds for the whole write. */
 function finalError(
   error: KvError,
-  { mayBeApplied, writeId }: { mayBeApplied: boolean; writeId: string | undefined },
+  about: {
+    readonly writes: boolean;
+    readonly mayBeApplied: boolean;
+    readonly writeId: string | undefined;
+  },
 ): KvError {
-  if (writeId === undefined) return error;
+  const { writes, mayBeApplied, writeId } = about;
+  if (!writes) return error;
   const outcome = mayBeApplied ? "unknown" : error.outcome;
   return new KvError(
     error.code,
     error.message,
-    { ...error.data, writeId, outcome },
+    { ...error.data, ...(writeId !== undefined && { writeId }), outcome },
     { cause: error },
   );
 }

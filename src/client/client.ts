@@ -16,6 +16,8 @@ import type {
   RepairOptions,
   UpdateOptions,
 } from "./call-options.ts";
+import { batchBodies, interpretBatch } from "./batch.ts";
+import type { BatchOperation, BatchResult } from "./batch.ts";
 import { LIST_BUCKETS, putBucketCall, removeBucketCall, showBucketCall } from "./bucket-calls.ts";
 import type { Bucket, BucketExpectation, BucketGiven, BucketList } from "./bucket-calls.ts";
 import { clusterStatusOf } from "./cluster-status.ts";
@@ -45,7 +47,7 @@ export type { Merge, Merged };
 export type { Absent, Conflict, Found, Reading, Sibling, SiblingContent };
 export type { ClientModules, ClientOptions, ClusterStatus, Readiness, Written };
 export type { Bucket, BucketExpectation, BucketGiven, BucketList };
-export type { KeyExplanation, KeyPlacement, ListPage };
+export type { BatchOperation, BatchResult, KeyExplanation, KeyPlacement, ListPage };
 
 type WriteRequest = Pick<Call<unknown>, "method" | "headers" | "body"> & {
   /** Beyond what every write takes. */
@@ -145,6 +147,31 @@ export class KvClient implements AsyncDisposable {
     const { limits, modules } = this.#means;
     const timeoutMs = options.timeoutMs ?? limits.timeoutMs;
     return update(key, merge, { options: { ...options, timeoutMs }, calls: this, modules });
+  }
+
+  /**
+   * Up to 256 operations in one request: independent, in no order, no transaction; one result each, in
+   * their order. The batch is sent again when no node has answered it, every write under its write id;
+   * an operation that failed is for the caller to try again. Rejects only when nothing is known of any.
+   */
+  async batch(
+    operations: readonly BatchOperation[],
+    { timeoutMs = this.#means.limits.timeoutMs, signal }: AskOptions = {},
+  ): Promise<readonly BatchResult[]> {
+    const bodyOf = batchBodies(operations, this.#means.modules.mintWriteId);
+    const writes = operations.some(({ op }) => op !== "get");
+    const { value } = await this.#perform({
+      method: "POST",
+      target: "/v1/batch",
+      headers: { "content-type": "application/json" },
+      body: bodyOf(1),
+      ...(writes && { batchBody: bodyOf }),
+      writeId: undefined,
+      timeoutMs,
+      signal,
+      interpret: (answer) => interpretBatch(answer, operations.length),
+    });
+    return value;
   }
 
   /**

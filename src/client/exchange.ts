@@ -2,7 +2,7 @@ import type { Dispatcher } from "undici";
 import { concatBytes } from "../core/bytes.ts";
 
 export interface HttpRequest {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "DELETE" | "POST";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;

@@ -1,5 +1,5 @@
 import { fromBase64 } from "../core/bytes.ts";
-import { jsonOf, quorumOf, refusalOf } from "./answer.ts";
+import { fieldsOf, jsonOf, quorumOf, refusalOf } from "./answer.ts";
 import type { QuorumFacts, Refusal } from "./answer.ts";
 import type { HttpAnswer } from "./exchange.ts";
 
@@ -79,7 +79,7 @@ export function interpretReading(answer: HttpAnswer): { readonly value: Reading 
     return { value };
   }
   if (status === 300 && quorum !== undefined) {
-    const siblings = siblingsOf(body);
+    const siblings = siblingsOf(jsonOf(body));
     if (siblings !== undefined) return { value: { kind: "siblings", siblings, context, quorum } };
   }
   const refusal = refusalOf(answer);
@@ -100,16 +100,15 @@ export function contentsOf(reading: Reading): readonly SiblingContent[] {
 }
 
 /** @returns undefined for anything that a Quorate node would not say. */
-function siblingsOf(body: Uint8Array): readonly Sibling[] | undefined {
-  const items = jsonOf(body);
+export function siblingsOf(items: unknown): readonly Sibling[] | undefined {
   if (!Array.isArray(items) || items.length < 2) return undefined;
   const siblings = items.map(siblingOf);
   return siblings.every((sibling) => sibling !== undefined) ? siblings : undefined;
 }
 
 function siblingOf(item: unknown): Sibling | undefined {
-  if (typeof item !== "object" || item === null) return undefined;
-  const fields = new Map<string, unknown>(Object.entries(item));
+  const fields = fieldsOf(item);
+  if (fields === undefined) return undefined;
   const text = (name: string): string | undefined => {
     const value = fields.get(name);
     return typeof value === "string" ? value : undefined;

@@ -47,7 +47,7 @@ function percentText(bytes: Uint8Array): string {
   );
 }
 
-function keyBytes(key: string | Uint8Array): Uint8Array {
+export function keyBytes(key: string | Uint8Array): Uint8Array {
   if (typeof key !== "string") return key;
   // UTF-8 has no half surrogates: each would become U+FFFD, and different keys one.
   if (/\p{Surrogate}/u.test(key)) throw new KvError("key-invalid", "the key is not valid Unicode");

@@ -52,6 +52,10 @@ export function fromBase64url(text: string): Uint8Array | undefined {
   return bytes.toString("base64url") === text ? bytes : undefined;
 }
 
+export function base64(bytes: Uint8Array): string {
+  return view(bytes).toString("base64");
+}
+
 /** @returns undefined for anything that is not canonical, padded base64. */
 export function fromBase64(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, "base64");

@@ -1,5 +1,5 @@
 import { DEFAULT_BUCKET } from "../../../core/bucket.ts";
-import { fromBase64url, utf8 } from "../../../core/bytes.ts";
+import { fromBase64, fromBase64url, utf8 } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import { parseBucketName, parseKey, parseWriteId } from "../../../core/ids.ts";
 import type { Content } from "../../../core/version/version.ts";
@@ -105,12 +105,6 @@ function bytesOf(
   const bytes = decode(code ?? "");
   if (bytes === undefined) throw new KvError("request-invalid", `'${encoded}' is not well-formed`);
   return bytes;
-}
-
-/** The standard alphabet, padded, as in the values of answers. */
-function fromBase64(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, "base64");
-  return bytes.toString("base64") === text ? bytes : undefined;
 }
 
 function textOf(fields: Fields, name: string): string | undefined {

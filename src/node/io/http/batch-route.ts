@@ -1,4 +1,4 @@
-import { utf8Text } from "../../../core/bytes.ts";
+import { base64, utf8Text } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import { msOfStamp } from "../../../core/hlc.ts";
 import type { Content } from "../../../core/version/version.ts";
@@ -128,8 +128,7 @@ function readJson(result: ReadResult, requestId: string): object {
 
 function valueJson({ value, contentType, contentEncoding }: Content): object {
   const text = utf8Text(value);
-  const fields =
-    text === undefined ? { value64: Buffer.from(value).toString("base64") } : { value: text };
+  const fields = text === undefined ? { value64: base64(value) } : { value: text };
   return { ...fields, contentType, contentEncoding };
 }
 
