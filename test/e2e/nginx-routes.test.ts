@@ -101,6 +101,49 @@ describe.skipIf(!needsNginx())("nginx: what reaches a node", () => {
   });
 });
 
+describe.skipIf(!needsNginx())("nginx: batches and listings", () => {
+  test("a batch of up to 4 MiB reaches one node as it was sent, without a write id of nginx's", async () => {
+    const { port, deliveries } = await frontStubs(() => ({ status: 207, body: "{}" }));
+    const body = "x".repeat(4 * MiB);
+    const target = "/v1/batch?timeout=5000";
+    expect((await send({ port, method: "POST", target, body })).status).toBe(207);
+    expect(deliveries.map(({ method, target: at }) => [method, at])).toEqual([["POST", target]]);
+    expect(deliveries[0]?.body.equals(Buffer.from(body))).toBe(true);
+    expect(deliveries[0]?.headers["kv-write-id"]).toBeUndefined();
+    const larger = await send({ port, method: "POST", target, body: `${body}x` });
+    expect([larger.status, deliveries.length]).toEqual([413, 1]);
+  });
+
+  test("a batch that a node did not answer is not repeated, and its outcome is unknown", async () => {
+    const { port, deliveries } = await frontStubs(() => "reset");
+    const response = await send({ port, method: "POST", target: "/v1/batch", body: "{}" });
+    expectProblem(response, "gateway-unavailable", {
+      outcome: "unknown",
+      retry: "same-write-id",
+    });
+    expect(deliveries).toHaveLength(1);
+  });
+
+  test.each(["/v1/batch/", "/v1/batches", "/metrics/../v1/batch", "/v1/%62atch", "/v1/kv/b/k"])(
+    "POST %s reaches no node",
+    async (target) => {
+      const { port, deliveries } = await frontStubs(() => DONE);
+      const { status } = await send({ port, method: "POST", target, body: "{}" });
+      expect([404, 405]).toContain(status);
+      expect(deliveries).toEqual([]);
+    },
+  );
+
+  test("a listing passes like a read, its query byte for byte, and is tried on a second node", async () => {
+    const { port, deliveries } = await frontStubs(() =>
+      deliveries.length === 1 ? "reset" : FOUND,
+    );
+    const target = "/v1/kv/b/?prefix=a%2Fb%00%ff&limit=7&cursor=x-_";
+    expect((await send({ port, target })).status).toBe(200);
+    expect(deliveries.map((delivery) => delivery.target)).toEqual([target, target]);
+  });
+});
+
 describe.skipIf(!needsNginx())("nginx: what does not", () => {
   test.each([
     ["the root", "/"],
