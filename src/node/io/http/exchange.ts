@@ -3,6 +3,7 @@ import { latin1Text } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
 import type { Logger } from "../../../ports/telemetry.ts";
 import { PROBLEM_TYPE, problemBody, problemHeaders } from "./problem.ts";
+import { Timing, traceparentOf } from "./trace.ts";
 
 const SINGLE_WRITE_BYTES_MAX = 16 * 1024;
 /** Of a refused body: read on for so long and so much, or the reset would overtake the answer. */
@@ -13,6 +14,7 @@ const LINGER_BYTES_MAX = 2 * 1024 * 1024;
 export class Exchange {
   readonly request: IncomingMessage;
   readonly requestId: string;
+  readonly timing = new Timing();
   readonly #response: ServerResponse;
   readonly #lastOnConnection: () => boolean;
   #refused = false;
@@ -47,7 +49,7 @@ export class Exchange {
     this.#closes = true;
   }
 
-  /** @param headers flat name-value pairs; length, request id and connection are added. */
+  /** @param headers flat name-value pairs; length, ids, timing and connection are added. */
   answer(status: number, headers: string[], body?: Uint8Array | string): void {
     // Nobody told the handler that the rest of its request is malformed or late.
     if (this.#refused) return;
@@ -57,7 +59,9 @@ export class Exchange {
   }
 
   #writeHead(status: number, headers: string[], body?: Uint8Array | string): void {
-    headers.push("KV-Request-Id", this.requestId);
+    headers.push("KV-Request-Id", this.requestId, "Server-Timing", this.timing.text());
+    const trace = traceparentOf(this.request);
+    if (trace !== undefined) headers.push("traceparent", trace);
     if (this.#closes || this.#lastOnConnection()) headers.push("Connection", "close");
     if (body !== undefined) {
       const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
@@ -88,7 +92,10 @@ export class Exchange {
       error instanceof KvError
         ? error
         : new KvError("internal", "an internal error; the log has more under this request id");
-    if (known.code === "internal") log.error({ err: error, requestId: this.requestId }, "bug");
+    if (known.code === "internal") {
+      const traceparent = traceparentOf(this.request);
+      log.error({ err: error, requestId: this.requestId, traceparent }, "bug");
+    }
     if (this.#response.headersSent) this.#response.destroy();
     else this.#problem(known);
   }

@@ -63,7 +63,7 @@ async function getKey(
   if (dot !== undefined && view.bucket(bucket)?.mode === "lww") {
     throw new KvError("bucket-mode-unfit", `bucket '${bucket}' keeps a single version of a key`);
   }
-  const result = await operations.read({ bucket, key, r, timeoutMs });
+  const result = await exchange.timing.of("quorum", operations.read({ bucket, key, r, timeoutMs }));
   if (dot !== undefined) {
     // Who was shown one sibling has not seen the others: no context.
     return answerVersion(exchange, {
@@ -138,9 +138,10 @@ async function putKey(
   const contentType = contentHeaderOf(request, "content-type");
   const contentEncoding = contentHeaderOf(request, "content-encoding");
   // Last of all that a request can be refused for: who waits for 100 sends no value in vain.
-  const value = await readBody(exchange, properties.valueBytesMax);
+  const value = await exchange.timing.of("body", readBody(exchange, properties.valueBytesMax));
   const content = { value, contentType, contentEncoding };
-  answerWritten(exchange, await modules.operations.write({ ...asked, content }));
+  const written = modules.operations.write({ ...asked, content });
+  answerWritten(exchange, await exchange.timing.of("quorum", written));
 }
 
 async function deleteKey(
@@ -149,7 +150,8 @@ async function deleteKey(
   { operations }: KeyRouteModules,
 ): Promise<void> {
   const asked = askedOf(exchange, target, "delete");
-  answerWritten(exchange, await operations.write({ ...asked, content: undefined }));
+  const written = operations.write({ ...asked, content: undefined });
+  answerWritten(exchange, await exchange.timing.of("quorum", written));
 }
 
 /** All that a write asks for, but its content. */

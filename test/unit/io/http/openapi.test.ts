@@ -321,8 +321,11 @@ describe("a real node", () => {
     const unknown = { "kv-request-id": "not an id" };
     const answer = await ask(operation, node.port, { headers: unknown });
     expect(answer.headers["kv-request-id"]).toMatch(/^n1-/);
-    const known = await ask(operation, node.port, { headers: { "kv-request-id": "mine" } });
-    expect(known.headers["kv-request-id"]).toBe("mine");
+    const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    const given = { "kv-request-id": "mine", traceparent };
+    const known = await ask(operation, node.port, { headers: given });
+    expect(known.headers).toMatchObject(given);
+    expect(known.headers["server-timing"]).toMatch(/total;dur=/);
   });
 
   test("ends requests that are late", async () => {
