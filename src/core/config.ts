@@ -213,6 +213,12 @@ export const OPTIONS = {
     placeholder: "MS",
     doc: "longest that a whole request may take to arrive; with --request-timeout-max-ms added, how long a client may let its answers lie",
   }),
+  clientIdleTimeoutMs: option<number>({
+    default: 75_000,
+    parse: integer({ min: 10, max: 3_600_000 }),
+    placeholder: "MS",
+    doc: "how long a connection without a request is kept; longer than a proxy keeps its own, or it meets closed ones",
+  }),
   commitQueueMax: option<number>({
     default: 16_384,
     parse: integer({ min: 1, max: 10_000_000 }),

@@ -17,8 +17,6 @@ import { Unparsed } from "./unparsed.ts";
 const HEADER_BYTES_MAX = 16 * 1024;
 /** How often late requests are looked for. */
 const LATE_CHECK_MS = 500;
-/** Longer than any proxy keeps its idle upstream connections, or it would meet closed ones. */
-const KEEP_ALIVE_TIMEOUT_MS = 75_000;
 /** The longest key, every byte percent-encoded, with room for bucket and query. */
 const TARGET_LENGTH_MAX = 4 * 1024;
 
@@ -27,6 +25,7 @@ export interface HttpApiOptions {
   readonly clientConnectionsMax: number;
   readonly clientHeadersTimeoutMs: number;
   readonly clientRequestTimeoutMs: number;
+  readonly clientIdleTimeoutMs: number;
   readonly requestTimeoutMaxMs: number;
 }
 
@@ -56,7 +55,7 @@ export class HttpApi {
         headersTimeout: options.clientHeadersTimeoutMs,
         requestTimeout: options.clientRequestTimeoutMs,
         connectionsCheckingInterval: LATE_CHECK_MS,
-        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+        keepAliveTimeout: options.clientIdleTimeoutMs,
         // Checked here, so that its answer is a problem document like any other.
         requireHostHeader: false,
       },

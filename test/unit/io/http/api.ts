@@ -33,6 +33,7 @@ export function openApi(given: {
       clientConnectionsMax: 10,
       clientHeadersTimeoutMs: 10_000,
       clientRequestTimeoutMs: 60_000,
+      clientIdleTimeoutMs: 75_000,
       requestTimeoutMaxMs: 30_000,
       ...given.options,
     },

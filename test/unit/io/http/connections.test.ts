@@ -137,6 +137,12 @@ describe("a client that is late", () => {
     expect(written).toEqual([]);
   });
 
+  test("with its next request loses its connection without a word", async () => {
+    const to = await open({ clientIdleTimeoutMs: 50 });
+    const answers = await exchange(to, `GET /livez HTTP/1.1\r\n${HOST}\r\n`);
+    expect(statuses(answers)).toEqual(["200"]);
+  });
+
   test("to take its answers loses its connection", async () => {
     const telemetry = new RecordingTelemetry();
     const late = (): number => telemetry.count("refused", "clientRequestTimeoutMs");
