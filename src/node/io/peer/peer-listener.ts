@@ -25,6 +25,8 @@ import type { PeerIdentity } from "./handshake.ts";
 const CONNECTIONS_MAX = 1_024;
 const HEADER_BYTES_MAX = 8 * 1024;
 const HEADERS_TIMEOUT_MS = 5_000;
+/** How often late handshakes are looked for. */
+const LATE_CHECK_MS = 500;
 
 export interface PeerListenerOptions {
   readonly identity: PeerIdentity;
@@ -58,6 +60,7 @@ export class PeerListener {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: LATE_CHECK_MS,
     });
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on("connection", (socket) => {
