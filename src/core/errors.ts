@@ -280,14 +280,14 @@ export const ERRORS = {
     title: "No node could be reached",
     outcome: "unknown",
     retry: "same-write-id",
-    doc: "nginx answered: it tried two nodes and could talk to neither, or lost both answers. An attempt may have reached a replica.",
+    doc: "The proxy in front (nginx, HAProxy) answered: it tried two nodes and could talk to neither, or lost both answers, or knows of no node that is ready. An attempt may have reached a replica.",
   },
   "gateway-timeout": {
     status: 504,
     title: "No node answered in time",
     outcome: "unknown",
     retry: "same-write-id",
-    doc: "nginx answered: a node took the request and gave no answer in time. The write may become visible.",
+    doc: "The proxy in front (nginx, HAProxy) answered: a node took the request and gave no answer in time. The write may become visible.",
   },
   unreachable: {
     status: undefined,

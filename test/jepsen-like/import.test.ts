@@ -10,16 +10,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
+import { startFront } from "../support/front.ts";
+import type { Front } from "../support/front.ts";
+import { NGINX } from "../support/fronts.ts";
 import { needs } from "../support/needs.ts";
-import { startNginx } from "../support/nginx.ts";
-import type { Nginx } from "../support/nginx.ts";
 
 const ROWS = 135_233;
 const PAUSE_MS = 5_000;
 const KV = join(import.meta.dirname, "../../kv");
 
 let cluster: Cluster | undefined;
-let nginx: Nginx | undefined;
+let nginx: Front | undefined;
 let folder: string | undefined;
 afterEach(async () => {
   await nginx?.stop();
@@ -94,7 +95,7 @@ describe.skipIf(!needs("nginx"))("an import through nginx while nodes fail", () 
     if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three nodes");
     const urls = [n1.url, n2.url, n3.url];
     const host = ({ url }: { url: string }): string => new URL(url).host;
-    nginx = await startNginx({ upstreams: [host(n1), host(n2), host(n3)] });
+    nginx = await startFront(NGINX, { upstreams: [host(n1), host(n2), host(n3)] });
 
     const importing = kv("import", rows, "-e", nginx.url, "-w", "2");
     const halfway = async (): Promise<boolean> => (await acknowledged(urls)) >= ROWS / 2;

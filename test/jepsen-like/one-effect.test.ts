@@ -1,9 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvClient } from "../../src/client/client.ts";
 import { startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
-import { needsNginx, startNginx } from "../support/nginx.ts";
-import type { Nginx } from "../support/nginx.ts";
+import { startFront } from "../support/front.ts";
+import type { Front } from "../support/front.ts";
+import { describeFronts } from "../support/fronts.ts";
 import { send } from "../support/raw-http.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { textOf } from "../support/reading.ts";
@@ -17,24 +18,9 @@ const REPEATS = 8;
 
 let cluster: Cluster;
 let front: LossyFront;
-let nginx: Nginx;
-/** Asks the nodes past nginx and relays, as another client's nginx would. */
+let proxy: Front;
+/** Asks the nodes past proxy and relays, as another client's proxy would. */
 let other: KvClient;
-
-beforeAll(async () => {
-  if (!needsNginx()) return;
-  cluster = await startCluster({ nodes: 3 });
-  front = await LossyFront.open(Object.values(cluster.nodes));
-  nginx = await startNginx({ upstreams: front.addresses, readTimeoutMs: READ_TIMEOUT_MS });
-  other = new KvClient({ endpoints: cluster.urls });
-});
-
-afterAll(async () => {
-  await other?.close();
-  await nginx?.stop();
-  await front?.[Symbol.asyncDispose]();
-  await cluster?.stop();
-});
 
 function put(port: number, key: string, options: { id: string; value: string; attempt?: string }) {
   const { id, value, attempt } = options;
@@ -59,9 +45,24 @@ async function readEverywhere(key: string): Promise<readonly (string | undefined
 
 const problemOf = ({ body }: RawResponse): unknown => JSON.parse(body);
 
-describe.skipIf(!needsNginx())("a write that reached W and whose answer was lost", () => {
+describeFronts("a write that reached W and whose answer was lost", (program) => {
+  beforeAll(async () => {
+    cluster = await startCluster({ nodes: 3 });
+    front = await LossyFront.open(Object.values(cluster.nodes));
+    const upstreams = front.addresses;
+    proxy = await startFront(program, { upstreams, readTimeoutMs: READ_TIMEOUT_MS });
+    other = new KvClient({ endpoints: cluster.urls });
+  });
+
+  afterAll(async () => {
+    await other?.close();
+    await proxy?.stop();
+    await front?.[Symbol.asyncDispose]();
+    await cluster?.stop();
+  });
+
   test.each(["reset", "hang"] satisfies Loss[])(
-    "has one effect when nginx tries it again, also if it was superseded in between (N=3 W=2, %s)",
+    "has one effect when the proxy tries it again, also if it was superseded in between (N=3 W=2, %s)",
     async (loss) => {
       for (let i = 0; i < REPEATS; i++) {
         const key = `${loss}-${i}`;
@@ -70,7 +71,7 @@ describe.skipIf(!needsNginx())("a write that reached W and whose answer was lost
         const losing = front.loseNextAnswer(loss, async () => {
           await other.put(key, "theirs");
         });
-        const answer = await put(nginx.port, key, { id, value: "ours" });
+        const answer = await put(proxy.port, key, { id, value: "ours" });
         const lost = await losing;
 
         expect(lost.answer.status).toBe(204);
@@ -128,7 +129,7 @@ describe.skipIf(!needsNginx())("a write that reached W and whose answer was lost
       survivor = nodes.find(({ id }) => id !== node);
       await Promise.all(nodes.filter((it) => it !== survivor).map((it) => it.kill()));
     });
-    const answer = await put(nginx.port, "alone", { id: "alone-1", value: "ours" });
+    const answer = await put(proxy.port, "alone", { id: "alone-1", value: "ours" });
 
     expect((await losing).answer.status).toBe(204);
     expect([502, 504]).toContain(answer.status);

@@ -1,31 +1,35 @@
 import { expect, onTestFinished } from "vitest";
 import { ERRORS } from "../../src/core/errors.ts";
 import type { ErrorCode } from "../../src/core/errors.ts";
-import { startNginx } from "./nginx.ts";
-import type { Nginx, NginxOptions } from "./nginx.ts";
+import { startFront } from "./front.ts";
+import type { Front, FrontOptions, FrontProgram } from "./front.ts";
 import type { RawResponse } from "./raw-http.ts";
 import { startStubNode } from "./stub-node.ts";
-import type { Behaviour, Delivery, StubNode } from "./stub-node.ts";
+import type { Answer, Behaviour, Delivery, StubNode } from "./stub-node.ts";
+
+const READY: Answer = { status: 200 };
 
 export interface FrontedStubs {
-  readonly nginx: Nginx;
+  readonly front: Front;
   readonly port: number;
   readonly nodes: readonly [StubNode, StubNode, StubNode];
-  /** Every request that reached any node, in order. */
+  /** Every request that reached any node, in order, but for questions whether it is ready. */
   readonly deliveries: readonly Delivery[];
 }
 
-/** `nth` counts the deliveries of one request: 1 is nginx's first try, 2 its second. */
+/** `nth` counts the deliveries of one request: 1 is the first try, 2 the second. */
 export type Behave = (delivery: Delivery, nth: number) => Behaviour;
 
-/** The real nginx before three stub nodes that all answer by `behave`, until the test ends. */
+/** The real proxy before three stub nodes that all answer by `behave`, until the test ends. */
 export async function frontStubs(
+  program: FrontProgram,
   behave: Behave,
-  options: Omit<NginxOptions, "upstreams"> = {},
+  options: Omit<FrontOptions, "upstreams"> = {},
 ): Promise<FrontedStubs> {
   const deliveries: Delivery[] = [];
   const tries = new Map<string, number>();
   const receive = (delivery: Delivery): Behaviour => {
+    if (delivery.target === "/readyz") return READY;
     deliveries.push(delivery);
     const request = String(delivery.headers["kv-request-id"]);
     const nth = (tries.get(request) ?? 0) + 1;
@@ -41,15 +45,15 @@ export async function frontStubs(
     for (const node of nodes) await node.close();
   });
   const [kv1, kv2, kv3] = nodes;
-  const nginx = await startNginx({
+  const front = await startFront(program, {
     ...options,
     upstreams: [kv1.address, kv2.address, kv3.address],
   });
-  onTestFinished(() => nginx.stop());
-  return { nginx, port: nginx.port, nodes, deliveries };
+  onTestFinished(() => front.stop());
+  return { front, port: front.port, nodes, deliveries };
 }
 
-/** Expects nginx's own problem document for `code`, in agreement with the table of errors. */
+/** Expects the proxy's own problem document for `code`, in agreement with the table of errors. */
 export function expectProblem(
   response: RawResponse,
   code: ErrorCode,

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 
 /** A request as it reached the stub, the target byte for byte. */
@@ -25,21 +26,22 @@ type Fate = Answer | "hang" | "reset";
 export interface StubNode {
   /** `host:port` */
   readonly address: string;
-  readonly connectionsAccepted: () => number;
+  /** Those that brought a request, but for questions whether the node is ready. */
+  readonly connectionsUsed: () => number;
   close(): Promise<void>;
 }
 
 /** An HTTP server in the place of a node: it hands each whole request to `behave`. */
 export async function startStubNode(behave: (delivery: Delivery) => Behaviour): Promise<StubNode> {
-  let connections = 0;
+  const connections = new Set<Socket>();
   let address = "";
   const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+    if (request.url !== "/readyz") connections.add(request.socket);
     void receive(request, address).then(
       async (delivery) => reply(response, await behave(delivery)),
-      () => request.destroy(), // nginx went away in the middle of the body
+      () => request.destroy(), // the proxy went away in the middle of the body
     );
   });
-  server.on("connection", () => (connections += 1));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const bound = server.address();
@@ -47,7 +49,7 @@ export async function startStubNode(behave: (delivery: Delivery) => Behaviour): 
   address = `127.0.0.1:${bound.port}`;
   return {
     address,
-    connectionsAccepted: () => connections,
+    connectionsUsed: () => connections.size,
     close: async () => {
       server.closeAllConnections();
       server.close();

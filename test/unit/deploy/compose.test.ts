@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { VALUE_BYTES_MAX } from "../../../src/core/bucket.ts";
 import { OPTIONS, OPTION_NAMES, variableOf } from "../../../src/core/config.ts";
 import { parseConfig } from "../../../src/core/parse-config.ts";
 import type { Config } from "../../../src/core/config.ts";
@@ -37,6 +38,7 @@ const COMPOSE = parse(COMPOSE_TEXT, { merge: true }) as {
   readonly volumes: Readonly<Record<string, null>>;
 };
 const NGINX_CONF = read("nginx.conf");
+const HAPROXY_CFG = read("deploy/haproxy/haproxy.cfg");
 const DOCKERFILE = read("Dockerfile");
 
 const NODES = Object.entries(COMPOSE.services).filter(([, service]) => service.build !== undefined);
@@ -207,6 +209,40 @@ describe("nginx.conf", () => {
     expect(usual).toBeGreaterThan(OPTIONS.requestTimeoutMs.default ?? Infinity);
     const long = allOf(/^ {12}proxy_read_timeout (\w+);/gm, NGINX_CONF).map(milliseconds);
     expect(Math.min(...long)).toBeGreaterThan(OPTIONS.requestTimeoutMaxMs.default ?? Infinity);
+  });
+});
+
+describe("haproxy.cfg", () => {
+  test("asks each node of the compose file whether it is ready, and hands reads and writes to all", () => {
+    const addresses = NODES.map(
+      ([host, service]) => `${host} ${host}:${configOf(service).listen.port}`,
+    );
+    expect(allOf(/^ {4}server (\S+ [^@\s]+)$/gm, HAPROXY_CFG)).toEqual([
+      ...addresses,
+      ...addresses,
+    ]);
+    const names = NODES.map(([name]) => `${name} unix@${name}.sock track read/${name}`);
+    expect(allOf(/^ {4}server (\S+ unix@.+)$/gm, HAPROXY_CFG)).toEqual(names);
+    expect(allOf(/^ {4}option httpchk (.+)$/gm, HAPROXY_CFG)).toEqual(["GET /readyz"]);
+  });
+
+  test("nodes answer before HAProxy stops waiting for them, and the first step of a write before the second", () => {
+    const usual = milliseconds(oneOf(/^ {4}timeout server (\w+) # \[edit\]/, HAPROXY_CFG));
+    expect(usual).toBeGreaterThan(OPTIONS.requestTimeoutMs.default ?? Infinity);
+    const long = allOf(/set-timeout server (\w+) /g, HAPROXY_CFG).map(milliseconds);
+    expect(long).toHaveLength(2);
+    expect(Math.min(...long)).toBeGreaterThan(OPTIONS.requestTimeoutMaxMs.default ?? Infinity);
+    const inner = milliseconds(oneOf(/^ {4}timeout server (\w+) # `write`/, HAPROXY_CFG));
+    expect(inner).toBeGreaterThan(Math.max(...long));
+    const stopping = milliseconds(oneOf(/hard-stop-after (\w+)/, HAPROXY_CFG));
+    expect(stopping).toBeGreaterThan(Math.max(...long));
+  });
+
+  test("a buffer holds the largest value and the largest headers", () => {
+    const buffer = Number(oneOf(/tune\.bufsize (\d+)/, HAPROXY_CFG));
+    const value = Number(oneOf(/req\.body_size gt (\d+)/, HAPROXY_CFG));
+    expect(value).toBe(VALUE_BYTES_MAX);
+    expect(buffer - value).toBeGreaterThanOrEqual(64 * 1024);
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { expectProblem, frontStubs } from "../support/fronted-stubs.ts";
-import { needsNginx } from "../support/nginx.ts";
+import { describeFronts, NGINX } from "../support/fronts.ts";
+import { needs } from "../support/needs.ts";
 import { send } from "../support/raw-http.ts";
 import type { RawRequest } from "../support/raw-http.ts";
 import type { Answer } from "../support/stub-node.ts";
@@ -11,7 +12,7 @@ const DONE: Answer = { status: 204 };
 const FOUND: Answer = { status: 200, body: "value" };
 const SHORT_READ_TIMEOUT_MS = 400;
 
-/** What a node itself would answer; nginx's own documents have other codes. */
+/** What a node itself would answer; a proxy's own documents have other codes. */
 function problemOfNode(status: number): Answer {
   return {
     status,
@@ -33,10 +34,10 @@ async function sendMany(count: number, request: RawRequest): Promise<readonly nu
   return statuses;
 }
 
-describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
+describeFronts("second try of a write", (program) => {
   test.each(["PUT", "DELETE"])("a node's own answer to %s is final", async (method) => {
     const statuses = [400, 413, 422, 429, 500, 503, 504];
-    const { port, deliveries } = await frontStubs(({ headers }) =>
+    const { port, deliveries } = await frontStubs(program, ({ headers }) =>
       problemOfNode(Number(headers["x-status"])),
     );
     for (const status of statuses) {
@@ -50,7 +51,9 @@ describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
   test.each(["PUT", "DELETE"])(
     "%s goes to another node, whole, under the same write id and with KV-Attempt: 2",
     async (method) => {
-      const { port, deliveries } = await frontStubs((_, nth) => (nth === 1 ? "reset" : DONE));
+      const { port, deliveries } = await frontStubs(program, (_, nth) =>
+        nth === 1 ? "reset" : DONE,
+      );
       const body = method === "PUT" ? Buffer.alloc(MiB, "0123456789abcdef~") : Buffer.alloc(0);
       // Three: a fourth might find a node out of its group, and then all three are suspects.
       for (const headers of [{}, {}, { "KV-Write-Id": "mine" }]) {
@@ -79,13 +82,15 @@ describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
     ["5", "5"],
     ["12", "12"],
   ])("the client's KV-Attempt: %s is kept, then becomes %s", async (attempt, again) => {
-    const { port, deliveries } = await frontStubs((_, nth) => (nth === 1 ? "reset" : DONE));
+    const { port, deliveries } = await frontStubs(program, (_, nth) =>
+      nth === 1 ? "reset" : DONE,
+    );
     await send({ port, method: "PUT", target: KEY, headers: { "KV-Attempt": attempt }, body: "v" });
     expect(deliveries.map(({ headers }) => headers["kv-attempt"])).toEqual([attempt, again]);
   });
 
   test("no write is delivered more than twice: 502, outcome unknown", async () => {
-    const { port, deliveries } = await frontStubs(() => "reset");
+    const { port, deliveries } = await frontStubs(program, () => "reset");
     const headers = { "KV-Write-Id": "w-1" };
     const response = await send({ port, method: "PUT", target: KEY, headers, body: "v" });
     expectProblem(response, "gateway-unavailable", { writeId: "w-1" });
@@ -94,7 +99,7 @@ describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
   });
 
   test("what the second node says of the write is final, a 503 too", async () => {
-    const { port, deliveries } = await frontStubs((_, nth) =>
+    const { port, deliveries } = await frontStubs(program, (_, nth) =>
       nth === 1 ? "reset" : problemOfNode(503),
     );
     const response = await send({ port, method: "PUT", target: KEY, body: "v" });
@@ -103,7 +108,7 @@ describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
   });
 
   test("an id that no node would accept is not repeated in the problem document", async () => {
-    const { port, deliveries } = await frontStubs(() => "reset");
+    const { port, deliveries } = await frontStubs(program, () => "reset");
     const headers = { "KV-Write-Id": '","code":"ok' };
     const response = await send({ port, method: "PUT", target: KEY, headers, body: "v" });
     expectProblem(response, "gateway-unavailable");
@@ -112,11 +117,13 @@ describe.skipIf(!needsNginx())("nginx: second try of a write", () => {
   });
 });
 
-describe.skipIf(!needsNginx())("nginx: second try of a read", () => {
+describeFronts("second try of a read", (program) => {
   test.each([["reset"], [problemOfNode(503)], [problemOfNode(504)]] as const)(
     "after %o another node is asked, without KV-Attempt",
     async (firstAnswer) => {
-      const { port, deliveries } = await frontStubs((_, nth) => (nth === 1 ? firstAnswer : FOUND));
+      const { port, deliveries } = await frontStubs(program, (_, nth) =>
+        nth === 1 ? firstAnswer : FOUND,
+      );
       expect(await send({ port, target: KEY })).toMatchObject({ status: 200, body: "value" });
       expect(await send({ port, method: "HEAD", target: KEY })).toMatchObject({ status: 200 });
       expect(deliveries.map(({ method }) => method)).toEqual(["GET", "GET", "HEAD", "HEAD"]);
@@ -127,14 +134,14 @@ describe.skipIf(!needsNginx())("nginx: second try of a read", () => {
   );
 
   test.each([503, 504])("a %i of both nodes is the second one's, untouched", async (status) => {
-    const { port, deliveries } = await frontStubs(() => problemOfNode(status));
+    const { port, deliveries } = await frontStubs(program, () => problemOfNode(status));
     const response = await send({ port, target: KEY });
     expect(response).toMatchObject({ ...problemOfNode(status) });
     expect(deliveries).toHaveLength(2);
   });
 
   test("503s of reads put no node out: 60 of them, then a write needs one try", async () => {
-    const { port, deliveries } = await frontStubs(({ method }) =>
+    const { port, deliveries } = await frontStubs(program, ({ method }) =>
       method === "PUT" ? DONE : problemOfNode(503),
     );
     await sendMany(60, { port, target: KEY });
@@ -143,16 +150,19 @@ describe.skipIf(!needsNginx())("nginx: second try of a read", () => {
   });
 
   test.each([304, 400, 404, 429, 500])("a node's %i is final", async (status) => {
-    const { port, deliveries } = await frontStubs(() => ({ status, headers: { etag: '"1"' } }));
+    const { port, deliveries } = await frontStubs(program, () => ({
+      status,
+      headers: { etag: '"1"' },
+    }));
     const response = await send({ port, target: KEY });
     expect(response).toMatchObject({ status, headers: { etag: '"1"' }, body: "" });
     expect(deliveries).toHaveLength(1);
   });
 });
 
-describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
+describeFronts("dead and hung nodes", (program) => {
   test("a node that dies costs no request: 200 PUTs and 200 GETs are all 2xx", async () => {
-    const { port, nodes, deliveries } = await frontStubs(({ method }) =>
+    const { port, nodes, deliveries } = await frontStubs(program, ({ method }) =>
       method === "PUT" ? DONE : FOUND,
     );
     await sendMany(50, { port, target: KEY }); // idle connections to all nodes
@@ -166,7 +176,7 @@ describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
   });
 
   test("all nodes dead: 502, unknown for a write and not-applied for a read", async () => {
-    const { port, nodes } = await frontStubs(() => DONE);
+    const { port, nodes } = await frontStubs(program, () => DONE);
     for (const node of nodes) await node.close();
     const headers = { "KV-Write-Id": "w-1" };
     const put = await send({ port, method: "PUT", target: KEY, headers, body: "v" });
@@ -178,9 +188,13 @@ describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
   });
 
   test("a hung node's write is done by another one", async () => {
-    const { port, deliveries } = await frontStubs((_, nth) => (nth === 1 ? "hang" : DONE), {
-      readTimeoutMs: SHORT_READ_TIMEOUT_MS,
-    });
+    const { port, deliveries } = await frontStubs(
+      program,
+      (_, nth) => (nth === 1 ? "hang" : DONE),
+      {
+        readTimeoutMs: SHORT_READ_TIMEOUT_MS,
+      },
+    );
     const response = await send({ port, method: "PUT", target: KEY, body: "v" });
     expect(response.status).toBe(204);
     expect(deliveries.map(({ headers }) => headers["kv-attempt"])).toEqual([undefined, "2"]);
@@ -188,7 +202,7 @@ describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
   });
 
   test("two hung nodes: 504, unknown for a write and not-applied for a read", async () => {
-    const { port, deliveries } = await frontStubs(() => "hang", {
+    const { port, deliveries } = await frontStubs(program, () => "hang", {
       readTimeoutMs: SHORT_READ_TIMEOUT_MS,
     });
     const headers = { "KV-Write-Id": "w-1" };
@@ -199,10 +213,60 @@ describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
     expect(deliveries).toHaveLength(4);
   });
 
+  test("after failures everywhere the next requests pass at once", async () => {
+    let broken = true;
+    const { port } = await frontStubs(program, () => (broken ? "reset" : DONE));
+    const put = { port, method: "PUT", target: KEY, body: "v" };
+    await sendMany(60, put);
+    broken = false;
+    expect(new Set(await sendMany(60, put))).toEqual(new Set([204]));
+  });
+
+  test.each(["PUT", "GET"])(
+    "%s with ?timeout= above 2,000 is waited for longer",
+    async (method) => {
+      let release: (answer: Answer) => void = () => undefined;
+      const slow = new Promise<Answer>((resolve) => (release = resolve));
+      const { port, deliveries } = await frontStubs(program, () => slow, {
+        readTimeoutMs: SHORT_READ_TIMEOUT_MS,
+      });
+      const long = ["timeout=2001", "r=1&timeout=5000", "timeout=30000", "timeout=%35000"].map(
+        (query) => send({ port, method, target: `${KEY}?${query}` }),
+      );
+      for (const query of ["timeout=2000", "timeout=1", "r=1"]) {
+        expect(await send({ port, method, target: `${KEY}?${query}` })).toMatchObject({
+          status: 504,
+        });
+      }
+      expect(deliveries).toHaveLength(long.length + 2 * 3);
+      release(FOUND);
+      for (const response of await Promise.all(long)) expect(response.status).toBe(200);
+      expect(deliveries).toHaveLength(long.length + 2 * 3);
+    },
+  );
+
+  test.each(["PUT", "GET"])("%s with a long ?timeout= has its second try too", async (method) => {
+    const { port, deliveries } = await frontStubs(
+      program,
+      (_, nth) => (nth === 1 ? "hang" : FOUND),
+      {
+        longReadTimeoutMs: SHORT_READ_TIMEOUT_MS,
+      },
+    );
+    const response = await send({ port, method, target: `${KEY}?timeout=5000` });
+    expect(response).toMatchObject({ status: 200, body: "value" });
+    const again = method === "PUT" ? "2" : undefined;
+    expect(deliveries.map(({ headers }) => headers["kv-attempt"])).toEqual([undefined, again]);
+  });
+});
+
+// HAProxy asks each node whether it is ready instead: test/e2e/front.test.ts.
+describe.skipIf(!needs(NGINX.program))("nginx: a node out of its group", () => {
   test("one slow request does not put its node out, three and more do", async () => {
     let hung: string | undefined;
     let hangs = 1;
     const { port, deliveries } = await frontStubs(
+      NGINX,
       ({ node }) => {
         hung ??= node;
         if (node !== hung || hangs === 0) return DONE;
@@ -223,47 +287,5 @@ describe.skipIf(!needsNginx())("nginx: dead and hung nodes", () => {
     const before = deliveredToHung();
     expect(new Set(await sendMany(100, put))).toEqual(new Set([204]));
     expect(deliveredToHung() - before).toBeLessThan(8); // about a third of 100, were it not out
-  });
-
-  test("after failures everywhere the next requests pass at once", async () => {
-    let broken = true;
-    const { port } = await frontStubs(() => (broken ? "reset" : DONE));
-    const put = { port, method: "PUT", target: KEY, body: "v" };
-    await sendMany(60, put);
-    broken = false;
-    expect(new Set(await sendMany(60, put))).toEqual(new Set([204]));
-  });
-
-  test.each(["PUT", "GET"])(
-    "%s with ?timeout= above 2,000 is waited for longer",
-    async (method) => {
-      let release: (answer: Answer) => void = () => undefined;
-      const slow = new Promise<Answer>((resolve) => (release = resolve));
-      const { port, deliveries } = await frontStubs(() => slow, {
-        readTimeoutMs: SHORT_READ_TIMEOUT_MS,
-      });
-      const long = ["timeout=2001", "r=1&timeout=5000", "timeout=30000", "timeout=%35000"].map(
-        (query) => send({ port, method, target: `${KEY}?${query}` }),
-      );
-      for (const query of ["timeout=2000", "timeout=1", "r=1"]) {
-        expect(await send({ port, method, target: `${KEY}?${query}` })).toMatchObject({
-          status: 504,
-        });
-      }
-      expect(deliveries).toHaveLength(long.length + 2 * 3);
-      release(FOUND);
-      for (const response of await Promise.all(long)) expect(response.status).toBe(200);
-      expect(deliveries).toHaveLength(long.length + 2 * 3);
-    },
-  );
-
-  test.each(["PUT", "GET"])("%s with a long ?timeout= has its second try too", async (method) => {
-    const { port, deliveries } = await frontStubs((_, nth) => (nth === 1 ? "hang" : FOUND), {
-      longReadTimeoutMs: SHORT_READ_TIMEOUT_MS,
-    });
-    const response = await send({ port, method, target: `${KEY}?timeout=5000` });
-    expect(response).toMatchObject({ status: 200, body: "value" });
-    const again = method === "PUT" ? "2" : undefined;
-    expect(deliveries.map(({ headers }) => headers["kv-attempt"])).toEqual([undefined, again]);
   });
 });
