@@ -319,6 +319,7 @@ export class Coordinator implements Operations {
     const begun = clock.now();
     const deadline = new Deadline(clock, timeoutMs);
     this.#inflight += 1;
+    metrics.inflightRequests.with().set(this.#inflight);
     let result = "internal";
     try {
       // An explanation is asked for when something is wrong, be it the clock.

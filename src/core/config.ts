@@ -333,11 +333,17 @@ export const OPTIONS = {
     placeholder: "true|false",
     doc: "for one start: rescue what can be read of the database into a new one before opening it",
   }),
+  drainNoticeMs: option<number>({
+    default: 0,
+    parse: integer({ min: 0, max: 600_000 }),
+    placeholder: "MS",
+    doc: "how long a node that is asked to stop still serves, with /readyz red and connections closed after their answer, so that a load balancer that asks /readyz takes it out first",
+  }),
   drainTimeoutMs: option<number>({
     default: 10_000,
     parse: integer({ min: 0, max: 600_000 }),
     placeholder: "MS",
-    doc: "longest wait for requests in flight when the node stops",
+    doc: "longest wait for requests in flight when the node stops, after --drain-notice-ms",
   }),
 } as const;
 

@@ -9,6 +9,7 @@ import type { NodeView } from "../ports/node-view.ts";
 import { StorageError, storageErrorKind } from "../ports/storage.ts";
 import type { Storage } from "../ports/storage.ts";
 import type { Transport, TransportEvents } from "../ports/transport.ts";
+import { drain } from "./drain.ts";
 import { HttpApi } from "./io/http/http-api.ts";
 import { markForSalvage, openDatabase } from "./io/database.ts";
 import type { LevelStorage } from "./io/level-storage.ts";
@@ -100,7 +101,10 @@ export async function startNode(config: Config): Promise<RunningNode> {
   const stop = async (): Promise<void> => {
     draining = true;
     telemetry.log.info({}, "node is draining");
-    await drain(api, node, config.drainTimeoutMs);
+    const { drainNoticeMs: noticeMs, drainTimeoutMs: timeoutMs } = config;
+    const modules = { clock: systemClock, edge: api, operations: node };
+    const atRest = await drain({ noticeMs, timeoutMs }, modules);
+    if (!atRest) telemetry.log.info({ timeoutMs }, "requests in flight are given up");
     await node.close();
     await storage.close();
     telemetry.log.info({}, "node has stopped");
@@ -171,14 +175,6 @@ async function judged(node: Node): Promise<void> {
       resolve();
     });
   });
-}
-
-async function drain(api: HttpApi, node: Node, timeoutMs: number): Promise<void> {
-  const abort = systemClock.after(timeoutMs, () => api.abort());
-  await api.drain();
-  abort.cancel();
-  // Operations whose clients are gone end at their own deadlines.
-  await node.idle();
 }
 
 function openTransport(

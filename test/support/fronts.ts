@@ -12,7 +12,7 @@ export const NGINX: FrontProgram = {
     ["listen 8080;", 1, `listen 127.0.0.1:${port};`],
     ["access_log /dev/stdout ", 1, "access_log access.log "],
     ["proxy_read_timeout 2500ms;", 1, `proxy_read_timeout ${readTimeoutMs}ms;`],
-    ["proxy_read_timeout 31s;", 3, `proxy_read_timeout ${longReadTimeoutMs}ms;`],
+    ["proxy_read_timeout 31s;", 4, `proxy_read_timeout ${longReadTimeoutMs}ms;`],
     ...upstreams.map(
       (address, index) => [`server kv${index + 1}:7080 `, 5, `server ${address} `] as const,
     ),

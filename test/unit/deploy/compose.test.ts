@@ -150,8 +150,9 @@ describe("docker-compose.yml", () => {
     const grace = milliseconds(serviceNamed("nginx").stop_grace_period);
     expect(grace).toBeGreaterThan(Math.max(...patience));
     for (const [, service] of NODES) {
-      const { drainTimeoutMs } = configOf(service);
-      expect(milliseconds(service.stop_grace_period)).toBeGreaterThan(drainTimeoutMs);
+      const { drainNoticeMs, drainTimeoutMs } = configOf(service);
+      const drain = drainNoticeMs + drainTimeoutMs;
+      expect(milliseconds(service.stop_grace_period)).toBeGreaterThan(drain);
     }
   });
 });

@@ -1,11 +1,14 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { Server as NetServer } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Address } from "../../../core/config.ts";
 import { KvError } from "../../../core/errors.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type { Operations } from "../../../ports/operations.ts";
-import { closeServer, listen } from "../listen.ts";
+import { listen } from "../listen.ts";
 import type { SystemTelemetry } from "../telemetry.ts";
 import { Exchange } from "./exchange.ts";
 import { checkShape, requestIdOf } from "./parameters.ts";
@@ -42,6 +45,9 @@ export class HttpApi {
   readonly #modules: HttpApiModules;
   readonly #server: Server;
   readonly #unparsed = new Unparsed({ headerBytesMax: HEADER_BYTES_MAX });
+  /** Each with the number of its requests whose answers have not wholly left. */
+  readonly #connections = new Map<Socket, number>();
+  #draining = false;
   #requestCount = 0;
 
   private constructor(options: HttpApiOptions, modules: HttpApiModules) {
@@ -63,6 +69,10 @@ export class HttpApi {
     );
     this.#server.on("checkContinue", serve);
     this.#server.on("checkExpectation", serve);
+    this.#server.on("connection", (socket) => {
+      this.#connections.set(socket, 0);
+      socket.once("close", () => this.#connections.delete(socket));
+    });
     this.#server.maxConnections = options.clientConnectionsMax;
     // node:http drops what is beyond a number of headers in silence; here their bytes are the bound.
     this.#server.maxHeadersCount = 0;
@@ -107,10 +117,15 @@ export class HttpApi {
   }
 
   /** Takes no more connections; resolves when every answer under way has been sent. */
-  drain(): Promise<void> {
-    const closed = closeServer(this.#server);
-    this.#server.closeIdleConnections();
-    return closed;
+  async drain(): Promise<void> {
+    this.#draining = true;
+    // Not the HTTP server's own close, nor closeIdleConnections: for them a connection is idle as soon
+    // as its answer is complete in memory, and they would cut off what a slow client has not read yet.
+    const closed = this.#server.listening ? once(this.#server, "close") : undefined;
+    NetServer.prototype.close.call(this.#server);
+    for (const [socket, unanswered] of this.#connections) if (unanswered === 0) socket.destroy();
+    await closed;
+    this.#server.close(); // stops node:http's timer
   }
 
   /** Ends whatever is left. */
@@ -119,6 +134,9 @@ export class HttpApi {
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#count(socket, 1);
+    response.once("finish", () => this.#count(socket, -1));
     const exchange = new Exchange({
       request,
       response,
@@ -129,6 +147,14 @@ export class HttpApi {
     this.#dispatch(exchange).catch((error: unknown) =>
       exchange.fail(error, this.#modules.telemetry.log),
     );
+  }
+
+  #count(socket: Socket, change: 1 | -1): void {
+    const unanswered = this.#connections.get(socket);
+    if (unanswered === undefined) return; // closed
+    this.#connections.set(socket, unanswered + change);
+    // What began before the drain did not tell its client that the connection ends.
+    if (this.#draining && unanswered + change === 0) socket.destroySoon();
   }
 
   async #dispatch(exchange: Exchange): Promise<void> {
