@@ -14,7 +14,7 @@ export const NGINX: FrontProgram = {
     ["proxy_read_timeout 2500ms;", 1, `proxy_read_timeout ${readTimeoutMs}ms;`],
     ["proxy_read_timeout 31s;", 4, `proxy_read_timeout ${longReadTimeoutMs}ms;`],
     ...upstreams.map(
-      (address, index) => [`server kv${index + 1}:7080 `, 5, `server ${address} `] as const,
+      (address, index) => [`server kv${index + 1}:7080 `, 3, `server ${address} `] as const,
     ),
   ],
   args: (directory, conf) => [

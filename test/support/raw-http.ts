@@ -18,11 +18,13 @@ export interface RawRequest {
   readonly body?: string | Uint8Array;
   /** Without one, the request has a connection of its own. */
   readonly agent?: Agent;
+  readonly signal?: AbortSignal;
 }
 
 export async function send(options: RawRequest): Promise<RawResponse> {
-  const { port, method = "GET", target, headers = {}, body, agent = false } = options;
-  const outgoing = request({ host: "127.0.0.1", port, method, path: target, headers, agent });
+  const { port, method = "GET", target, headers = {}, body, agent = false, signal } = options;
+  const host = "127.0.0.1";
+  const outgoing = request({ host, port, method, path: target, headers, agent, signal });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once("response", resolve).on("error", reject);
   });
