@@ -124,13 +124,13 @@ describe("a node that is asked to stop", () => {
     reader.pause();
     reader.send(GET.repeat(LARGE_READS));
     await scraped(node, `kv_requests_total{op="read",mode="lww",result="ok"} ${LARGE_READS}`);
-    node?.signal("SIGTERM");
+    const ending = node?.stop();
     await drains(node);
     reader.resume();
     await reader.closed();
     expect(reader.received.split("HTTP/1.1 200 ")).toHaveLength(LARGE_READS + 1);
     expect(reader.received.length).toBeGreaterThan(LARGE_READS * MiB);
-    expect(await node?.ended()).toEqual(ENDED);
+    expect(await ending).toEqual(ENDED);
   });
 
   test(`first says so on /readyz, and serves new connections and kept ones for --drain-notice-ms`, async () => {
