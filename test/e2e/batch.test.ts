@@ -20,7 +20,7 @@ test("a batch of three nodes writes through one what it reads through another, w
     { op: "delete", key: "k0" },
   ]);
   const values = mixed.map((result) =>
-    result.kind === "found" ? Buffer.from(result.value).toString() : result.kind,
+    result.kind === "value" ? Buffer.from(result.value).toString() : result.kind,
   );
   expect(values.slice(1)).toEqual([
     ...names.slice(1).map((key) => `value of ${key}`),
