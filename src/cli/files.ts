@@ -8,6 +8,10 @@ const REASONS = new Map([
   ["ENOSPC", "the disk is full"],
 ]);
 
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
 /** A file that a user named and that cannot be used: the command line's mistake, not a bug. */
 export function fileError(verb: "read" | "write", file: string, error: unknown): CliError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";

@@ -5,6 +5,7 @@ import type { Durability } from "../core/bucket.ts";
 import { fromBase64url, utf8 } from "../core/bytes.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import type { GlobalFlags } from "./global-options.ts";
+import { SETTINGS, docOf, wholeNumberOf } from "./settings/table.ts";
 
 /** Flags of the commands that read or write keys. */
 export interface KeyFlags extends GlobalFlags {
@@ -23,8 +24,8 @@ export interface WriteFlags extends KeyFlags {
 /** For files as for keys on the command line. */
 export function addBucketOptions(command: Command): Command {
   return command
-    .option("-b, --bucket <NAME>", "bucket of the key", "default")
-    .option("--timeout <MS>", "longest time for all attempts together", wholeNumber);
+    .option("-b, --bucket <NAME>", docOf("bucket"), SETTINGS.bucket.default)
+    .option("--timeout <MS>", docOf("timeout"), wholeNumber);
 }
 
 export function addKey(command: Command): Command {
@@ -75,7 +76,7 @@ function quorum(text: string): QuorumChoice {
 }
 
 export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && Number.isSafeInteger(value)) return value;
+  const value = wholeNumberOf(text);
+  if (value !== undefined) return value;
   throw new InvalidArgumentError("It is a whole number from 1.");
 }

@@ -1,11 +1,9 @@
 import picocolors from "picocolors";
 import { ERRORS, KvError } from "../core/errors.ts";
 import { CliError, Interrupted } from "./exit-code.ts";
+import type { Format } from "./formats.ts";
 import { write } from "./shell.ts";
 import type { Shell } from "./shell.ts";
-
-export const FORMATS = ["table", "json", "jsonl"] as const;
-export type Format = (typeof FORMATS)[number];
 
 export interface OutputOptions {
   readonly format: Format;

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../core/build.ts";
 import { addBucketCommands } from "./commands/bucket.ts";
+import { addConfigCommands } from "./commands/config.ts";
 import { addDel } from "./commands/del.ts";
 import { addDev } from "./commands/dev.ts";
 import { addExport } from "./commands/export.ts";
@@ -8,14 +9,17 @@ import { addGet } from "./commands/get.ts";
 import { addImport } from "./commands/import.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addLs } from "./commands/ls.ts";
+import { addProfileCommands } from "./commands/profile.ts";
 import { addPut } from "./commands/put.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStatus } from "./commands/status.ts";
 import { addVersion } from "./commands/version.ts";
 import { EXIT, EXIT_DOC, exitCodeOf } from "./exit-code.ts";
-import { ENDPOINTS_DEFAULT } from "./global-options.ts";
+import { FORMATS } from "./formats.ts";
 import type { GlobalFlags } from "./global-options.ts";
-import { FORMATS, Output } from "./output.ts";
+import { Output } from "./output.ts";
+import { applySettings } from "./settings/apply.ts";
+import { SETTINGS, docOf } from "./settings/table.ts";
 import type { Settle } from "./settle.ts";
 import type { Shell } from "./shell.ts";
 
@@ -41,6 +45,8 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
     addImport,
     addExport,
     addDev,
+    addConfigCommands,
+    addProfileCommands,
   ]) {
     add(program, shell, settle);
   }
@@ -57,7 +63,7 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
   }
 }
 
-function outputOptions({ output = "table", quiet = false, color = true }: GlobalFlags) {
+function outputOptions({ output, quiet = false, color = true }: GlobalFlags) {
   return { format: output, quiet, color };
 }
 
@@ -66,11 +72,13 @@ function describeProgram(program: Command, shell: Shell): void {
     .description("Quorate: a quorum-replicated key-value store.")
     .version(VERSION, "--version", "print the version")
     .helpCommand("help [command]", "explain a command")
-    .option(
-      "-e, --endpoints <URL,…>",
-      `nodes to ask, or KV_ENDPOINTS (default ${ENDPOINTS_DEFAULT})`,
+    .option("-e, --endpoints <URL,…>", docOf("endpoints"), SETTINGS.endpoints.default)
+    .addOption(
+      new Option("-o, --output <FORMAT>", docOf("output"))
+        .choices(FORMATS)
+        .default(SETTINGS.output.default),
     )
-    .addOption(new Option("-o, --output <FORMAT>", "form of the output").choices(FORMATS))
+    .option("--profile <NAME>", "settings saved under this name, or KV_PROFILE; none for none")
     .option("-q, --quiet", "print no notes on stderr, only errors")
     .option("--no-color", "print no colours; NO_COLOR=1 means the same")
     .configureHelp({ showGlobalOptions: true })
@@ -81,6 +89,7 @@ function describeProgram(program: Command, shell: Shell): void {
       outputError: (text, print) => print(text.replace(/^error: /, "kv: ")),
     })
     .exitOverride()
+    .hook("preAction", (_program, command) => applySettings(command, shell.env))
     .addHelpText("after", () => epilogue());
 }
 

@@ -28,5 +28,5 @@ test("a batch of three nodes writes through one what it reads through another, w
     "failed",
     "written",
   ]);
-  expect(await reader.get("k0")).toBeUndefined();
+  expect((await reader.get("k0")).kind).toBe("absent");
 });

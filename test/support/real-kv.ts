@@ -37,7 +37,11 @@ export class RealKv {
   constructor(argv: readonly string[], options: StartOptions = {}) {
     const { stdin = "", env = {}, cwd, command = KV } = options;
     const clean = Object.entries(process.env).filter(([name]) => !name.startsWith("KV_"));
-    this.child = spawn(command, argv, { cwd, env: { ...Object.fromEntries(clean), ...env } });
+    // Nor do the profiles of whoever runs the tests count.
+    this.child = spawn(command, argv, {
+      cwd,
+      env: { ...Object.fromEntries(clean), XDG_CONFIG_HOME: "/nowhere", ...env },
+    });
     running.add(this.child);
     this.child.stdout.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
     this.child.stderr.on("data", (chunk: Buffer) => (this.#stderr += chunk.toString()));

@@ -52,7 +52,7 @@ function addPut(group: Command, verb: "create" | "set", shell: Shell, settle: Se
       if (!isNew && Object.keys(given).length === 0) {
         throw new CliError(EXIT.usage, "nothing to change", "`--help` names the properties.");
       }
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const expect: BucketExpectation = isNew ? "absent" : "present";
       const options = { expect, timeoutMs: flags.timeout, signal: shell.signal };
       const bucket = await client.putBucket(name, given, options);
@@ -69,7 +69,7 @@ function addList(group: Command, shell: Shell, settle: Settle): void {
   command.action(
     settle(async (output, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<BucketFlags>();
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const list = await client.buckets({ timeoutMs: flags.timeout, signal: shell.signal });
       if (output.format === "json") await output.json(list);
       else if (output.format === "jsonl") for (const one of list.buckets) await output.json(one);
@@ -88,7 +88,7 @@ function addShow(group: Command, shell: Shell, settle: Settle): void {
   command.action(
     settle(async (output, name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<BucketFlags>();
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const options = { timeoutMs: flags.timeout, signal: shell.signal };
       await show(output, await client.bucket(name, options));
       return EXIT.ok;
@@ -112,7 +112,7 @@ function addRemove(group: Command, shell: Shell, settle: Settle): void {
       if (flags.yes !== true) {
         throw new CliError(EXIT.usage, `this removes all keys of '${name}'`, "If so, say --yes.");
       }
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       await client.removeBucket(name, { timeoutMs: flags.timeout, signal: shell.signal });
       await output.note(`every member has removed the bucket '${name}'`);
       return EXIT.ok;

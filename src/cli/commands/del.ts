@@ -25,7 +25,7 @@ Examples:
       const flags = self.optsWithGlobals<WriteFlags>();
       const key = keyOf(text, flags.keyEncoding);
       const { bucket, w, durability, writeId, causalContext: context, timeout } = flags;
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const options = { bucket, w, durability, writeId, context, timeoutMs: timeout };
       const written = await client.delete(key, { ...options, signal: shell.signal });
       await tellWritten(output, { bucket, key, written, note: `deleted ${keyName(key)}` });

@@ -54,7 +54,7 @@ Examples:
       const flags = self.optsWithGlobals<ExportFlags>();
       const { r, concurrency, timeout = ROW_TIMEOUT_MS, quiet } = flags;
       const { signal } = shell;
-      const endpoints = endpointsOf(flags, shell);
+      const endpoints = endpointsOf(flags);
       await using source = await openSource(flags.keys, shell);
       const { bytes, lines } = source;
       await using client = await openRowClient({ endpoints, concurrency, signal });

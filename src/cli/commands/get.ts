@@ -44,7 +44,7 @@ Examples:
       const flags = self.optsWithGlobals<GetFlags>();
       const key = keyOf(text, flags.keyEncoding);
       const { bucket, r, timeout, sibling } = flags;
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const limits = { timeoutMs: timeout, signal: shell.signal };
       const reading = await client.get(key, { bucket, r, version: sibling, ...limits });
       const isJson = output.format !== "table";

@@ -48,7 +48,7 @@ Examples:
       const flags = self.optsWithGlobals<ImportFlags>();
       const { bucket, w, durability, concurrency, timeout = ROW_TIMEOUT_MS, quiet } = flags;
       const { signal } = shell;
-      const endpoints = endpointsOf(flags, shell);
+      const endpoints = endpointsOf(flags);
       await using source = await openSource(file, shell);
       const { bytes, lines } = source;
       await using client = await openRowClient({ endpoints, concurrency, signal });

@@ -29,7 +29,7 @@ Examples:
       const flags = self.optsWithGlobals<KeyFlags>();
       const { bucket, keyEncoding, timeout: timeoutMs = LOOK_TIMEOUT_MS } = flags;
       const key = keyOf(text, keyEncoding);
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const placement = await askNode(
         client.locate(key, { bucket, timeoutMs, signal: shell.signal }),
       );

@@ -34,7 +34,7 @@ Examples:
       const flags = self.optsWithGlobals<KeyFlags>();
       const { bucket, keyEncoding, timeout: timeoutMs = LOOK_TIMEOUT_MS } = flags;
       const key = keyOf(text, keyEncoding);
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const options = { bucket, timeoutMs, signal: shell.signal };
       const before = await askNode(client.explain(key, options));
       await readAll(client, { key, before, options });

@@ -53,7 +53,7 @@ Examples:
       const prefix = keyOf(argument ?? flags.prefix ?? "", flags.keyEncoding);
       const printer = new KeyPrinter(output, flags.bucket);
       let left = flags.limit ?? Infinity;
-      await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+      await using client = await openClient({ endpoints: endpointsOf(flags) });
       const pages = client.list({
         bucket: flags.bucket,
         prefix,

@@ -55,7 +55,7 @@ Examples:
         const key = keyOf(text, flags.keyEncoding);
         const { bucket, w, durability, writeId, causalContext: context, contentType, ttl } = flags;
         const value = await valueOf(given, shell);
-        await using client = await openClient({ endpoints: endpointsOf(flags, shell) });
+        await using client = await openClient({ endpoints: endpointsOf(flags) });
         const options = { bucket, w, durability, writeId, context, contentType, ttlSeconds: ttl };
         const limits = { timeoutMs: flags.timeout, signal: shell.signal };
         const written = await client.put(key, value, { ...options, ...limits });

@@ -35,7 +35,7 @@ Examples:
     .action(
       settle(async (output, _flags: unknown, self: Command) => {
         const flags = self.optsWithGlobals<StatusFlags>();
-        const endpoints = endpointsOf(flags, shell);
+        const endpoints = endpointsOf(flags);
         await using client = await openClient({ endpoints });
         const options = { timeoutMs: flags.timeout, signal: shell.signal };
         const reports = await Promise.all(
