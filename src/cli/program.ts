@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { VERSION } from "../core/build.ts";
 import { addBucketCommands } from "./commands/bucket.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addConfigCommands } from "./commands/config.ts";
 import { addDel } from "./commands/del.ts";
 import { addDev } from "./commands/dev.ts";
@@ -26,13 +27,24 @@ import type { Shell } from "./shell.ts";
 /** @returns the exit code; never throws. */
 export async function run(argv: readonly string[], shell: Shell): Promise<number> {
   let exitCode: number = EXIT.ok;
-  const program = new Command("kv");
+  const program = buildProgram(shell, (action) => async (...args) => {
+    exitCode = await action(outputOf(), ...args);
+  });
   const outputOf = () => new Output(outputOptions(program.opts<GlobalFlags>()), shell);
-  const settle: Settle =
-    (action) =>
-    async (...args) => {
-      exitCode = await action(outputOf(), ...args);
-    };
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    // commander has printed its own word already; help and version are no failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    await outputOf().error(error);
+    return exitCodeOf(error);
+  }
+}
+
+/** All commands. What becomes of an action is up to `settle`: tests and docs run none. */
+export function buildProgram(shell: Shell, settle: Settle): Command {
+  const program = new Command("kv");
   describeProgram(program, shell);
   for (const add of [
     addGet,
@@ -47,20 +59,13 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
     addDev,
     addConfigCommands,
     addProfileCommands,
+    addServe,
   ]) {
     add(program, shell, settle);
   }
-  addServe(program, shell, settle);
+  addCompletion(program, settle);
   addVersion(program, settle);
-  try {
-    await program.parseAsync(argv, { from: "user" });
-    return exitCode;
-  } catch (error) {
-    // commander has printed its own word already; help and version are no failures.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    await outputOf().error(error);
-    return exitCodeOf(error);
-  }
+  return program;
 }
 
 function outputOptions({ output, quiet = false, color = true }: GlobalFlags) {

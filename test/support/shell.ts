@@ -24,19 +24,31 @@ export async function kv(argv: readonly string[], options: RunOptions = {}): Pro
   input.end(stdin);
   const ownSignal = signal ?? new AbortController().signal;
   setMaxListeners(0, ownSignal);
-  const shell: Shell = {
+  const shell = {
+    ...idleShell(),
     stdin: input,
     stdout: Object.assign(stdout, { isTTY: terminal }),
     stderr: Object.assign(stderr, { isTTY: terminal }),
     env,
     signal: ownSignal,
-    mainFile: "/nowhere/main.js",
   };
   const [out, err] = [collect(stdout), collect(stderr)];
   const exitCode = await run(argv, shell);
   stdout.end();
   stderr.end();
   return { exitCode, stdout: await out, stderr: (await err).toString() };
+}
+
+/** For a program whose commands are looked at, not run. */
+export function idleShell(): Shell {
+  return {
+    stdin: new PassThrough(),
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    env: {},
+    signal: new AbortController().signal,
+    mainFile: "/nowhere/main.js",
+  };
 }
 
 async function collect(stream: PassThrough): Promise<Buffer> {
