@@ -1,10 +1,10 @@
 import { Argument, InvalidArgumentError, Option } from "commander";
-import type { Command } from "commander";
 import type { QuorumChoice } from "../client/call-options.ts";
 import type { Durability } from "../core/bucket.ts";
 import { fromBase64url, utf8 } from "../core/bytes.ts";
 import { CliError, EXIT } from "./exit-code.ts";
 import type { GlobalFlags } from "./global-options.ts";
+import type { KvCommand } from "./kv-command.ts";
 import { SETTINGS, docOf, wholeNumberOf } from "./settings/table.ts";
 
 /** Flags of the commands that read or write keys. */
@@ -22,13 +22,13 @@ export interface WriteFlags extends KeyFlags {
 }
 
 /** For files as for keys on the command line. */
-export function addBucketOptions(command: Command): Command {
+export function addBucketOptions(command: KvCommand): KvCommand {
   return command
     .option("-b, --bucket <NAME>", docOf("bucket"), SETTINGS.bucket.default)
     .option("--timeout <MS>", docOf("timeout"), wholeNumber);
 }
 
-export function addKey(command: Command): Command {
+export function addKey(command: KvCommand): KvCommand {
   return addBucketOptions(command.addArgument(new Argument("<KEY>", "the key"))).addOption(
     new Option("--key-encoding <ENCODING>", "how KEY is written; base64url can name any bytes")
       .choices(["utf8", "base64url"])
@@ -36,11 +36,11 @@ export function addKey(command: Command): Command {
   );
 }
 
-export function addReadQuorum(command: Command): Command {
+export function addReadQuorum(command: KvCommand): KvCommand {
   return command.option("-r <COUNT>", `replicas that must answer: ${QUORUMS}`, quorum);
 }
 
-export function addWriteOptions(command: Command): Command {
+export function addWriteOptions(command: KvCommand): KvCommand {
   return command
     .option("-w <COUNT>", `replicas that must acknowledge: ${QUORUMS}`, quorum)
     .addOption(
@@ -52,7 +52,7 @@ export function addWriteOptions(command: Command): Command {
 }
 
 /** Of a command that writes one key. */
-export function addOneWrite(command: Command): Command {
+export function addOneWrite(command: KvCommand): KvCommand {
   return addWriteOptions(command)
     .option("--write-id <ID>", "repeat this earlier write instead of making a new one")
     .option(

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from "commander";
+import { CommanderError, Option } from "commander";
 import { VERSION } from "../core/build.ts";
 import { addBucketCommands } from "./commands/bucket.ts";
 import { addCompletion } from "./commands/completion.ts";
@@ -18,6 +18,7 @@ import { addVersion } from "./commands/version.ts";
 import { EXIT, EXIT_DOC, exitCodeOf } from "./exit-code.ts";
 import { FORMATS } from "./formats.ts";
 import type { GlobalFlags } from "./global-options.ts";
+import { KvCommand } from "./kv-command.ts";
 import { Output } from "./output.ts";
 import { applySettings } from "./settings/apply.ts";
 import { SETTINGS, docOf } from "./settings/table.ts";
@@ -43,40 +44,33 @@ export async function run(argv: readonly string[], shell: Shell): Promise<number
 }
 
 /** All commands. What becomes of an action is up to `settle`: tests and docs run none. */
-export function buildProgram(shell: Shell, settle: Settle): Command {
-  const program = new Command("kv");
+export function buildProgram(shell: Shell, settle: Settle): KvCommand {
+  const program = new KvCommand("kv");
   describeProgram(program, shell);
-  for (const add of [
-    addGet,
-    addPut,
-    addDel,
-    addLs,
-    addKeyCommands,
-    addBucketCommands,
-    addStatus,
-    addImport,
-    addExport,
-    addDev,
-    addConfigCommands,
-    addProfileCommands,
-    addServe,
-  ]) {
-    add(program, shell, settle);
+  for (const [title, commands] of GROUPS) {
+    program.commandsGroup(title);
+    for (const add of commands) add(program, shell, settle);
   }
-  addCompletion(program, settle);
-  addVersion(program, settle);
-  return program;
+  // Now, so that it stands in the last group.
+  return program.helpCommand("help [command]", "explain a command");
 }
+
+/** As the help lists them: what most users need stands first. */
+const GROUPS = [
+  ["Keys:", [addGet, addPut, addDel, addLs, addImport, addExport]],
+  ["Cluster:", [addStatus, addKeyCommands, addBucketCommands]],
+  ["Nodes:", [addDev, addServe]],
+  ["This program:", [addConfigCommands, addProfileCommands, addCompletion, addVersion]],
+] as const;
 
 function outputOptions({ output, quiet = false, color = true }: GlobalFlags) {
   return { format: output, quiet, color };
 }
 
-function describeProgram(program: Command, shell: Shell): void {
+function describeProgram(program: KvCommand, shell: Shell): void {
   program
     .description("Quorate: a quorum-replicated key-value store.")
     .version(VERSION, "--version", "print the version")
-    .helpCommand("help [command]", "explain a command")
     .option("-e, --endpoints <URL,…>", docOf("endpoints"), SETTINGS.endpoints.default)
     .addOption(
       new Option("-o, --output <FORMAT>", docOf("output"))
@@ -95,21 +89,17 @@ function describeProgram(program: Command, shell: Shell): void {
     })
     .exitOverride()
     .hook("preAction", (_program, command) => applySettings(command, shell.env))
-    .addHelpText("after", () => epilogue());
+    .examples(
+      "kv dev                           # a cluster of three nodes on this machine",
+      "kv put greeting hello            # in another terminal",
+      "kv get greeting",
+    )
+    .addHelpText("after", () => exitCodes());
 }
 
-function epilogue(): string {
+function exitCodes(): string {
   const codes = (Object.keys(EXIT) as (keyof typeof EXIT)[]).map(
     (name) => `  ${String(EXIT[name]).padStart(3)}  ${EXIT_DOC[name]}`,
   );
-  return [
-    "",
-    "First steps:",
-    "  kv dev                           # a cluster of three nodes on this machine",
-    "  kv put greeting hello            # in another terminal",
-    "  kv get greeting",
-    "",
-    "Exit codes:",
-    ...codes,
-  ].join("\n");
+  return ["", "Exit codes:", ...codes].join("\n");
 }

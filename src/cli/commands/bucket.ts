@@ -6,6 +6,7 @@ import { endpointsOf, openClient } from "../global-options.ts";
 import type { GlobalFlags } from "../global-options.ts";
 import { wholeNumber } from "../key-options.ts";
 import type { Output } from "../output.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
@@ -16,14 +17,15 @@ interface BucketFlags extends GlobalFlags, Partial<Record<Name, string>> {
   readonly timeout?: number;
 }
 
-export function addBucketCommands(program: Command, shell: Shell, settle: Settle): void {
+export function addBucketCommands(program: KvCommand, shell: Shell, settle: Settle): void {
   const group = program
     .command("bucket")
     .summary("create, list, change and remove buckets")
     .description(
       "For operators: buckets and their properties. A change needs every member of the cluster; one " +
         "that failed half-way is completed by the same command.",
-    );
+    )
+    .examples("kv bucket create carts --mode siblings", "kv bucket ls");
   addPut(group, "create", shell, settle);
   addList(group, shell, settle);
   addShow(group, shell, settle);
@@ -31,7 +33,7 @@ export function addBucketCommands(program: Command, shell: Shell, settle: Settle
   addRemove(group, shell, settle);
 }
 
-function addPut(group: Command, verb: "create" | "set", shell: Shell, settle: Settle): void {
+function addPut(group: KvCommand, verb: "create" | "set", shell: Shell, settle: Settle): void {
   const isNew = verb === "create";
   const command = group
     .command(`${verb} <NAME>`)
@@ -44,7 +46,7 @@ function addPut(group: Command, verb: "create" | "set", shell: Shell, settle: Se
   for (const name of NAMES.filter((one) => isNew || !PROPERTIES[one].fixed)) {
     command.option(`--${dashed(name)} <VALUE>`, PROPERTIES[name].doc);
   }
-  addTimeout(command).addHelpText("after", isNew ? CREATE_EXAMPLES : SET_EXAMPLES);
+  addTimeout(command).examples(...(isNew ? CREATE_EXAMPLES : SET_EXAMPLES));
   command.action(
     settle(async (output, name: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<BucketFlags>();
@@ -63,8 +65,12 @@ function addPut(group: Command, verb: "create" | "set", shell: Shell, settle: Se
   );
 }
 
-function addList(group: Command, shell: Shell, settle: Settle): void {
-  const command = group.command("ls").summary("list all buckets").description("Lists all buckets.");
+function addList(group: KvCommand, shell: Shell, settle: Settle): void {
+  const command = group
+    .command("ls")
+    .summary("list all buckets")
+    .description("Lists all buckets.")
+    .examples("kv bucket ls", "kv bucket ls -o jsonl              # a line of JSON a bucket");
   addTimeout(command);
   command.action(
     settle(async (output, _flags: unknown, self: Command) => {
@@ -79,11 +85,12 @@ function addList(group: Command, shell: Shell, settle: Settle): void {
   );
 }
 
-function addShow(group: Command, shell: Shell, settle: Settle): void {
+function addShow(group: KvCommand, shell: Shell, settle: Settle): void {
   const command = group
     .command("show <NAME>")
     .summary("all properties of a bucket")
-    .description("Prints all properties of a bucket. Exit code 3: there is no such bucket.");
+    .description("Prints all properties of a bucket. Exit code 3: there is no such bucket.")
+    .examples("kv bucket show default", "kv bucket show carts -o json");
   addTimeout(command);
   command.action(
     settle(async (output, name: string, _flags: unknown, self: Command) => {
@@ -96,7 +103,7 @@ function addShow(group: Command, shell: Shell, settle: Settle): void {
   );
 }
 
-function addRemove(group: Command, shell: Shell, settle: Settle): void {
+function addRemove(group: KvCommand, shell: Shell, settle: Settle): void {
   const command = group
     .command("rm <NAME>")
     .summary("remove a bucket and all its keys, for good")
@@ -104,7 +111,8 @@ function addRemove(group: Command, shell: Shell, settle: Settle): void {
       "Removes a bucket with all its keys, for good: the name is not used again, because replicas " +
         "that were away still hold what it held.",
     )
-    .option("--yes", "do it: there is no way back");
+    .option("--yes", "do it: there is no way back")
+    .examples("kv bucket rm sessions --yes");
   addTimeout(command);
   command.action(
     settle(async (output, name: string, _flags: unknown, self: Command) => {
@@ -120,7 +128,7 @@ function addRemove(group: Command, shell: Shell, settle: Settle): void {
   );
 }
 
-function addTimeout(command: Command): Command {
+function addTimeout(command: KvCommand): KvCommand {
   return command.option("--timeout <MS>", "longest time for all attempts together", wholeNumber);
 }
 
@@ -157,11 +165,11 @@ async function show(output: Output, bucket: Bucket): Promise<void> {
   );
 }
 
-const CREATE_EXAMPLES = `
-Examples:
-  kv bucket create carts --mode siblings
-  kv bucket create sessions --ttl-seconds 3600 --read-repair background`;
-const SET_EXAMPLES = `
-Examples:
-  kv bucket set sessions --ttl-seconds 7200
-  kv bucket set sessions --ttl-seconds none`;
+const CREATE_EXAMPLES = [
+  "kv bucket create carts --mode siblings     # concurrent writes stand beside each other",
+  "kv bucket create sessions --ttl-seconds 3600 --read-repair background",
+];
+const SET_EXAMPLES = [
+  "kv bucket set sessions --ttl-seconds 7200",
+  "kv bucket set sessions --ttl-seconds none  # what is written from now on stays",
+];

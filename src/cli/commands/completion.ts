@@ -1,16 +1,17 @@
 import { Argument } from "commander";
-import type { Command } from "commander";
 import { bashScript } from "../completion/bash.ts";
 import { fishScript } from "../completion/fish.ts";
 import { specOf } from "../completion/spec.ts";
 import { zshScript } from "../completion/zsh.ts";
 import { EXIT } from "../exit-code.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
+import type { Shell } from "../shell.ts";
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 type ShellName = keyof typeof SCRIPTS;
 
-export function addCompletion(program: Command, settle: Settle): void {
+export function addCompletion(program: KvCommand, _shell: Shell, settle: Settle): void {
   program
     .command("completion")
     .addArgument(new Argument("<SHELL>", "your shell").choices(Object.keys(SCRIPTS)))
@@ -19,13 +20,10 @@ export function addCompletion(program: Command, settle: Settle): void {
       "Prints a script that lets a shell complete commands, options and their values at a press of Tab. " +
         "kv must be on PATH.",
     )
-    .addHelpText(
-      "after",
-      `
-Examples:
-  source <(kv completion bash)                                 # or in ~/.bashrc
-  source <(kv completion zsh)                                  # in ~/.zshrc, after compinit
-  kv completion fish > ~/.config/fish/completions/kv.fish`,
+    .examples(
+      "source <(kv completion bash)                                 # or in ~/.bashrc",
+      "source <(kv completion zsh)                                  # in ~/.zshrc, after compinit",
+      "kv completion fish > ~/.config/fish/completions/kv.fish",
     )
     .action(
       settle(async (output, shell: ShellName) => {

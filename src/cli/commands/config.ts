@@ -5,14 +5,16 @@ import type { Output } from "../output.ts";
 import { settingsOf } from "../settings/apply.ts";
 import type { Effective, Profile } from "../settings/effective.ts";
 import { SETTINGS } from "../settings/table.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
-export function addConfigCommands(program: Command, shell: Shell, settle: Settle): void {
+export function addConfigCommands(program: KvCommand, shell: Shell, settle: Settle): void {
   const group = program
     .command("config")
     .summary("see which settings count, and why")
-    .description("The settings that commands go by. `kv help serve` lists those of a node.");
+    .description("The settings that commands go by. `kv help serve` lists those of a node.")
+    .examples("kv config show --origin");
   const command = group
     .command("show")
     .summary("the settings that count, and where each comes from")
@@ -21,13 +23,10 @@ export function addConfigCommands(program: Command, shell: Shell, settle: Settle
         "over the profile, the profile over the default.",
     )
     .option("--origin", "print also which flag, variable or profile each comes from");
-  addBucketOptions(command).addHelpText(
-    "after",
-    `
-Examples:
-  kv config show
-  kv config show --origin
-  kv config show --origin --profile staging -o json`,
+  addBucketOptions(command).examples(
+    "kv config show",
+    "kv config show --origin                     # and where each comes from",
+    "kv config show --profile staging -o json",
   );
   command.action(
     settle(async (output, _flags: unknown, self: Command) => {

@@ -4,22 +4,17 @@ import { endpointsOf, openClient } from "../global-options.ts";
 import { keyName } from "../json-bytes.ts";
 import { addKey, addOneWrite, keyOf } from "../key-options.ts";
 import type { WriteFlags } from "../key-options.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 import { tellWritten } from "../written.ts";
 
-export function addDel(program: Command, shell: Shell, settle: Settle): void {
+export function addDel(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("del")
     .summary("delete a key")
     .description("Deletes a key. Deleting a key that has no value succeeds.");
-  addOneWrite(addKey(command)).addHelpText(
-    "after",
-    `
-Examples:
-  kv del greeting
-  kv del greeting -w all`,
-  );
+  addOneWrite(addKey(command)).examples("kv del greeting", "kv del greeting -w all");
   command.action(
     settle(async (output, text: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<WriteFlags>();

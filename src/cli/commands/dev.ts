@@ -1,6 +1,5 @@
 import { dirname, join } from "node:path";
 import process from "node:process";
-import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { DevCluster, refuseOccupied } from "../dev/dev-cluster.ts";
 import { DevDirectory } from "../dev/dev-directory.ts";
@@ -12,6 +11,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { wholeNumber } from "../key-options.ts";
 import type { Output } from "../output.ts";
 import { shellWord, typedPath } from "../quoting.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
@@ -26,7 +26,7 @@ interface DevFlags {
   readonly verbose?: boolean;
 }
 
-export function addDev(program: Command, shell: Shell, settle: Settle): void {
+export function addDev(program: KvCommand, shell: Shell, settle: Settle): void {
   program
     .command("dev")
     .summary("run a cluster on this machine")
@@ -43,13 +43,10 @@ export function addDev(program: Command, shell: Shell, settle: Settle): void {
       "./data",
     )
     .option("--verbose", "print the nodes' logs instead of keeping them in files")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv dev
-  kv dev --nodes 5 --port 9000 --data /tmp/five
-  KV_LOG_LEVEL=debug kv dev --verbose`,
+    .examples(
+      "kv dev",
+      "kv dev --nodes 5 --port 9000 --data /tmp/five",
+      "KV_LOG_LEVEL=debug kv dev --verbose",
     )
     .action(
       settle(async (output, flags: DevFlags) => {

@@ -5,6 +5,7 @@ import { endpointsOf } from "../global-options.ts";
 import { addBucketOptions, addReadQuorum, wholeNumber } from "../key-options.ts";
 import type { KeyFlags } from "../key-options.ts";
 import { errorLine } from "../output.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import { exportRows } from "../rows/export-rows.ts";
 import type { ExportTally } from "../rows/export-rows.ts";
@@ -21,7 +22,7 @@ interface ExportFlags extends KeyFlags {
   readonly concurrency: number;
 }
 
-export function addExport(program: Command, shell: Shell, settle: Settle): void {
+export function addExport(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("export")
     .argument("<FILE>", "file to write, - for stdout")
@@ -41,13 +42,10 @@ A key that cannot be read is listed, and the exit code is not 0.`,
     .requiredOption("--keys <FILE>", "file of the keys to export, - for stdin");
   addReadQuorum(addBucketOptions(command))
     .option("--concurrency <COUNT>", "keys read at once", wholeNumber, 64)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv ls -o jsonl | kv export copy.jsonl --keys -
-  kv export copy.jsonl --keys cities.jsonl
-  printf '{"key":"greeting"}' | kv export - --keys -`,
+    .examples(
+      "kv ls -o jsonl | kv export copy.jsonl --keys -",
+      "kv export copy.jsonl --keys cities.jsonl",
+      'printf \'{"key":"greeting"}\' | kv export - --keys -',
     );
   command.action(
     settle(async (output, file: string, _flags: unknown, self: Command) => {

@@ -9,6 +9,7 @@ import { keyFields, keyName, valueFields } from "../json-bytes.ts";
 import { addKey, addReadQuorum, keyOf } from "../key-options.ts";
 import type { KeyFlags } from "../key-options.ts";
 import type { Output } from "../output.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
@@ -19,7 +20,7 @@ interface GetFlags extends KeyFlags {
   readonly sibling?: string;
 }
 
-export function addGet(program: Command, shell: Shell, settle: Settle): void {
+export function addGet(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("get")
     .summary("print the value of a key")
@@ -29,15 +30,12 @@ export function addGet(program: Command, shell: Shell, settle: Settle): void {
     );
   addReadQuorum(addKey(command))
     .option("--sibling <VERSION>", "one of several siblings, as -o json names it")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv get greeting
-  kv get logo > logo.png
-  kv get greeting -o json          # with its metadata; base64 if the value is not text
-  kv get greeting -r all           # ask every replica
-  kv get cart -b carts -o json     # its siblings, and the context for a put that merges them`,
+    .examples(
+      "kv get greeting",
+      "kv get logo > logo.png",
+      "kv get greeting -o json          # with its metadata; base64 if the value is not text",
+      "kv get greeting -r all           # ask every replica",
+      "kv get cart -b carts -o json     # its siblings, and the context for a put that merges them",
     );
   command.action(
     settle(async (output, text: string, _flags: unknown, self: Command) => {

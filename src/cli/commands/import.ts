@@ -5,6 +5,7 @@ import { addBucketOptions, addWriteOptions, wholeNumber } from "../key-options.t
 import type { WriteFlags } from "../key-options.ts";
 import { errorLine } from "../output.ts";
 import type { Output } from "../output.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import { importRows } from "../rows/import-rows.ts";
 import type { ImportTally } from "../rows/import-rows.ts";
@@ -17,7 +18,7 @@ interface ImportFlags extends WriteFlags {
   readonly concurrency: number;
 }
 
-export function addImport(program: Command, shell: Shell, settle: Settle): void {
+export function addImport(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("import")
     .argument("<FILE>", "file of rows, - for stdin")
@@ -36,12 +37,9 @@ order of the file, so importing a file again changes nothing.`,
     );
   addWriteOptions(addBucketOptions(command))
     .option("--concurrency <COUNT>", "rows under way at once", wholeNumber, 64)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv import cities.jsonl
-  zcat cities.jsonl.gz | kv import - -e http://n1:7080,http://n2:7080`,
+    .examples(
+      "kv import cities.jsonl",
+      "zcat cities.jsonl.gz | kv import - -e http://n1:7080,http://n2:7080",
     );
   command.action(
     settle(async (output, file: string, _flags: unknown, self: Command) => {

@@ -8,10 +8,11 @@ import { askNode, LOOK_TIMEOUT_MS } from "../key-view/ask.ts";
 import { findings, repairCommand } from "../key-view/findings.ts";
 import { printExplanation, printTitle } from "../key-view/print.ts";
 import { printProblems } from "../problems.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
-export function addKeyInspect(group: Command, shell: Shell, settle: Settle): void {
+export function addKeyInspect(group: KvCommand, shell: Shell, settle: Settle): void {
   const command = group
     .command("inspect")
     .summary("what each replica holds, and what reads would return")
@@ -20,13 +21,10 @@ export function addKeyInspect(group: Command, shell: Shell, settle: Settle): voi
         "stands to the newest, and what reads would return. Nothing is written. It answers also when " +
         "replicas are down.",
     );
-  addKey(command).addHelpText(
-    "after",
-    `
-Examples:
-  kv key inspect greeting
-  kv key inspect greeting -o json
-  kv key inspect greeting -e 127.0.0.1:7081     # through another node`,
+  addKey(command).examples(
+    "kv key inspect greeting",
+    "kv key inspect greeting -e 127.0.0.1:7081   # through another node",
+    "kv key inspect greeting -o json",
   );
   command.action(
     settle(async (output, text: string, _flags: unknown, self: Command) => {

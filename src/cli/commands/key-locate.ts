@@ -6,10 +6,11 @@ import { addKey, keyOf } from "../key-options.ts";
 import type { KeyFlags } from "../key-options.ts";
 import { askNode, LOOK_TIMEOUT_MS } from "../key-view/ask.ts";
 import { printPlacement, printTitle } from "../key-view/print.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
-export function addKeyLocate(group: Command, shell: Shell, settle: Settle): void {
+export function addKeyLocate(group: KvCommand, shell: Shell, settle: Settle): void {
   const command = group
     .command("locate")
     .summary("which nodes keep a key, and which of them can be reached")
@@ -17,13 +18,7 @@ export function addKeyLocate(group: Command, shell: Shell, settle: Settle): void
       "Tells the partition of a key and its replicas in order of preference, as one node sees them. " +
         "No replica is asked, and the key need not exist.",
     );
-  addKey(command).addHelpText(
-    "after",
-    `
-Examples:
-  kv key locate greeting
-  kv key locate greeting -o json`,
-  );
+  addKey(command).examples("kv key locate greeting", "kv key locate greeting -o json");
   command.action(
     settle(async (output, text: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<KeyFlags>();

@@ -11,10 +11,11 @@ import { findings, repairCommand } from "../key-view/findings.ts";
 import { printTitle } from "../key-view/print.ts";
 import { changedReplicas, printRepair } from "../key-view/repair.ts";
 import { printProblems } from "../problems.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
-export function addKeyRepair(group: Command, shell: Shell, settle: Settle): void {
+export function addKeyRepair(group: KvCommand, shell: Shell, settle: Settle): void {
   const command = group
     .command("repair")
     .summary("bring the replicas of a key together by a read of all of them")
@@ -22,13 +23,7 @@ export function addKeyRepair(group: Command, shell: Shell, settle: Settle): void
       "Reads the key from every replica that answers, which writes the newest back to those that " +
         "lack it, and shows what changed. Exit code 9: replicas still differ, or did not answer.",
     );
-  addKey(command).addHelpText(
-    "after",
-    `
-Examples:
-  kv key repair greeting
-  kv key repair greeting -o json`,
-  );
+  addKey(command).examples("kv key repair greeting", "kv key repair greeting -o json");
   command.action(
     settle(async (output, text: string, _flags: unknown, self: Command) => {
       const flags = self.optsWithGlobals<KeyFlags>();

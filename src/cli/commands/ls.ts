@@ -7,6 +7,7 @@ import { CliError, EXIT } from "../exit-code.ts";
 import { endpointsOf, openClient } from "../global-options.ts";
 import { addBucketOptions, addReadQuorum, keyOf, wholeNumber } from "../key-options.ts";
 import type { KeyFlags } from "../key-options.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Output } from "../output.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
@@ -17,7 +18,7 @@ interface LsFlags extends KeyFlags {
   readonly r?: QuorumChoice;
 }
 
-export function addLs(program: Command, shell: Shell, settle: Settle): void {
+export function addLs(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("ls")
     .argument("[PREFIX]", "as --prefix")
@@ -36,13 +37,10 @@ or deleted meanwhile nothing is promised. What was printed before an error is no
         .choices(["utf8", "base64url"])
         .default("utf8"),
     )
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv ls
-  kv ls --prefix user/ --limit 10
-  kv ls -o jsonl | kv export copy.jsonl --keys -`,
+    .examples(
+      "kv ls",
+      "kv ls --prefix user/ --limit 10",
+      "kv ls -o jsonl | kv export copy.jsonl --keys -",
     );
   command.action(
     settle(async (output, argument: string | undefined, _flags: unknown, self: Command) => {

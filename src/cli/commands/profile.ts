@@ -8,16 +8,22 @@ import type { Env } from "../settings/effective.ts";
 import { NO_PROFILE, ProfileFile, profileOf } from "../settings/profile-file.ts";
 import { isProfileName } from "../settings/profiles.ts";
 import { SETTING_NAMES } from "../settings/table.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 
-export function addProfileCommands(program: Command, shell: Shell, settle: Settle): void {
+export function addProfileCommands(program: KvCommand, shell: Shell, settle: Settle): void {
   const group = program
     .command("profile")
     .summary("keep settings under a name")
     .description(
       "Keeps settings under a name, in $XDG_CONFIG_HOME/kv/profiles.json (~/.config if that is not " +
         "set). `--profile NAME` or KV_PROFILE=NAME use them for a command, `kv profile use` for all.",
+    )
+    .examples(
+      "kv profile save staging -e http://n1:7080,http://n2:7080",
+      "kv profile use staging",
+      "kv profile ls",
     );
   addSave(group, shell, settle);
   addUse(group, shell, settle);
@@ -25,17 +31,14 @@ export function addProfileCommands(program: Command, shell: Shell, settle: Settl
   addRemove(group, shell, settle);
 }
 
-function addSave(group: Command, { env }: Shell, settle: Settle): void {
+function addSave(group: KvCommand, { env }: Shell, settle: Settle): void {
   const command = group
     .command("save <NAME>")
     .summary("keep the given flags under a name")
     .description("Keeps the flags that are given here under a name; a profile of that name goes.");
-  addBucketOptions(command).addHelpText(
-    "after",
-    `
-Examples:
-  kv profile save staging -e http://n1:7080,http://n2:7080 --timeout 3000
-  kv profile save carts -b carts -o json`,
+  addBucketOptions(command).examples(
+    "kv profile save staging -e http://n1:7080,http://n2:7080 --timeout 3000",
+    "kv profile save carts -b carts -o json",
   );
   command.action(
     settle(async (output, name: string, _flags: unknown, self: Command) => {
@@ -66,14 +69,14 @@ Examples:
   );
 }
 
-function addUse(group: Command, { env }: Shell, settle: Settle): void {
+function addUse(group: KvCommand, { env }: Shell, settle: Settle): void {
   group
     .command("use <NAME>")
     .summary("let a profile count for all commands")
     .description(
       `Lets a profile count for every command that names no other; '${NO_PROFILE}' ends that.`,
     )
-    .addHelpText("after", `\nExamples:\n  kv profile use staging\n  kv profile use none`)
+    .examples("kv profile use staging", "kv profile use none         # as without profiles")
     .action(
       settle(async (output, name: string) => {
         await fileOf(env).change(({ profiles }) => {
@@ -87,12 +90,12 @@ function addUse(group: Command, { env }: Shell, settle: Settle): void {
     );
 }
 
-function addList(group: Command, { env }: Shell, settle: Settle): void {
+function addList(group: KvCommand, { env }: Shell, settle: Settle): void {
   group
     .command("ls")
     .summary("list the profiles")
     .description("Lists the profiles and what each sets; * marks the one in use.")
-    .addHelpText("after", `\nExamples:\n  kv profile ls\n  kv profile ls -o jsonl`)
+    .examples("kv profile ls", "kv profile ls -o jsonl")
     .action(
       settle(async (output) => {
         const { current, profiles } = await fileOf(env).read();
@@ -117,12 +120,12 @@ function addList(group: Command, { env }: Shell, settle: Settle): void {
     );
 }
 
-function addRemove(group: Command, { env }: Shell, settle: Settle): void {
+function addRemove(group: KvCommand, { env }: Shell, settle: Settle): void {
   group
     .command("rm <NAME>")
     .summary("remove a profile")
     .description("Removes a profile. If it was in use, none is afterwards.")
-    .addHelpText("after", `\nExample:\n  kv profile rm staging`)
+    .examples("kv profile rm staging")
     .action(
       settle(async (output, name: string) => {
         await fileOf(env).change(({ current, profiles }) => {

@@ -10,6 +10,7 @@ import { endpointsOf, openClient } from "../global-options.ts";
 import { keyName } from "../json-bytes.ts";
 import { addKey, addOneWrite, keyOf, wholeNumber } from "../key-options.ts";
 import type { WriteFlags } from "../key-options.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 import { tellWritten } from "../written.ts";
@@ -22,7 +23,7 @@ interface PutFlags extends WriteFlags {
   readonly ttl?: number;
 }
 
-export function addPut(program: Command, shell: Shell, settle: Settle): void {
+export function addPut(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("put")
     .summary("store a value under a key")
@@ -36,17 +37,14 @@ export function addPut(program: Command, shell: Shell, settle: Settle): void {
   )
     .option("--content-type <TYPE>", "kept with the value and given back with it")
     .option("--ttl <SECONDS>", "the value counts as absent after so many seconds", wholeNumber)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv put greeting hello
-  kv put logo @logo.png --content-type image/png
-  date | kv put now -
-  kv put session-7 token --ttl 3600
-  kv put greeting -- --hello       # -- ends the flags: a value may begin with -
-  kv put cart '2 apples' -b carts --causal-context AW…   # merges what that read has shown
-  printf %s @home | kv put handle  # a value that begins with @ comes from stdin`,
+    .examples(
+      "kv put greeting hello",
+      "kv put logo @logo.png --content-type image/png",
+      "date | kv put now -",
+      "kv put session-7 token --ttl 3600",
+      "kv put greeting -- --hello       # -- ends the flags: a value may begin with -",
+      "kv put cart '2 apples' -b carts --causal-context AW…   # merges what that read has shown",
+      "printf %s @home | kv put handle  # a value that begins with @ comes from stdin",
     );
   command.action(
     settle(

@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
-import type { Command } from "commander";
 import type { OptionTexts } from "../../core/parse-config.ts";
 import type { RunningNode } from "../../node/main.ts";
 import { EXIT } from "../exit-code.ts";
 import { fileError } from "../files.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import { addOptionTable, parseConfigFile, parseServeOptions } from "../serve-options.ts";
 import type { Shell } from "../shell.ts";
 
-export function addServe(program: Command, shell: Shell, settle: Settle): void {
+export function addServe(program: KvCommand, shell: Shell, settle: Settle): void {
   const command = program
     .command("serve")
     .summary("run one node")
@@ -20,13 +20,8 @@ export function addServe(program: Command, shell: Shell, settle: Settle): void {
     .option("--config <FILE>", "JSON file of options (KV_CONFIG)");
   addOptionTable(command);
   command
-    .addHelpText(
-      "after",
-      `
-Example, the first of three nodes on one machine (kv dev starts all three):
-  kv serve --id n1 --listen 127.0.0.1:7080 --peer-listen 127.0.0.1:7180 --data data/n1 \\
-    --peers n1=127.0.0.1:7180,n2=127.0.0.1:7181,n3=127.0.0.1:7182`,
-    )
+    .examples(`kv serve --id n1 --listen 127.0.0.1:7080 --peer-listen 127.0.0.1:7180 --data data/n1 \\
+  --peers n1=127.0.0.1:7180,n2=127.0.0.1:7181,n3=127.0.0.1:7182`)
     .action(
       settle(async (_output, flags: Record<string, unknown>) => {
         const given = new Map(Object.entries(flags));

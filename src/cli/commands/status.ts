@@ -5,6 +5,7 @@ import type { GlobalFlags } from "../global-options.ts";
 import { wholeNumber } from "../key-options.ts";
 import type { Output } from "../output.ts";
 import { printProblems } from "../problems.ts";
+import type { KvCommand } from "../kv-command.ts";
 import type { Settle } from "../settle.ts";
 import type { Shell } from "../shell.ts";
 import { examine } from "../status/examine.ts";
@@ -15,7 +16,7 @@ interface StatusFlags extends GlobalFlags {
   readonly timeout: number;
 }
 
-export function addStatus(program: Command, shell: Shell, settle: Settle): void {
+export function addStatus(program: KvCommand, shell: Shell, settle: Settle): void {
   program
     .command("status")
     .summary("ask every endpoint how it is")
@@ -24,13 +25,11 @@ export function addStatus(program: Command, shell: Shell, settle: Settle): void 
         "Exit code 0: all is well. 9: something is wrong, the lines say what. 8: no endpoint answered.",
     )
     .option("--timeout <MS>", "longest wait for an endpoint", wholeNumber, 2_000)
-    .addHelpText(
-      "after",
-      `
-Examples:
-  kv status
-  kv status -e 127.0.0.1:7080,127.0.0.1:7081,127.0.0.1:7082
-  kv status -o json`,
+    .examples(
+      "kv status",
+      "kv status || echo wake somebody",
+      "kv status -e 127.0.0.1:7080,127.0.0.1:7081,127.0.0.1:7082",
+      "kv status -o json",
     )
     .action(
       settle(async (output, _flags: unknown, self: Command) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { renderErrors, renderOptions } from "../../../scripts/docs/render.mjs";
+import { renderErrors, renderKv, renderOptions } from "../../../scripts/docs/render.mjs";
 import {
   addressText,
   flagOf,
@@ -8,15 +8,24 @@ import {
   OPTIONS,
   variableOf,
 } from "../../../src/core/config.ts";
+import { EXIT, EXIT_DOC } from "../../../src/cli/exit-code.ts";
+import { buildProgram } from "../../../src/cli/program.ts";
+import { SETTINGS } from "../../../src/cli/settings/table.ts";
 import { ERRORS } from "../../../src/core/errors.ts";
+import { idleShell } from "../../support/shell.ts";
 
 const CODES = Object.keys(ERRORS);
 const errorsPage = renderErrors(ERRORS);
 const optionsPage = renderOptions(OPTIONS, { flagOf, variableOf, addressText });
+const kvPage = renderKv(
+  buildProgram(idleShell(), () => async () => undefined),
+  { exit: EXIT, exitDoc: EXIT_DOC, settings: SETTINGS, nodeFlags: OPTION_NAMES.map(flagOf) },
+);
 
 describe.each([
   ["docs/errors.md", errorsPage],
   ["docs/options.md", optionsPage],
+  ["docs/kv.md", kvPage],
 ])("%s", (file, text) => {
   test("is what `npm run build && npm run docs` writes", () => {
     expect(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")).toBe(text);
