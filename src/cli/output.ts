@@ -1,5 +1,6 @@
 import picocolors from "picocolors";
 import { ERRORS, KvError } from "../core/errors.ts";
+import { wantsColors } from "./colors.ts";
 import { CliError, Interrupted } from "./exit-code.ts";
 import type { Format } from "./formats.ts";
 import { write } from "./shell.ts";
@@ -27,13 +28,21 @@ export class Output {
     this.format = format;
     this.#shell = shell;
     this.#quiet = quiet;
-    const wanted = color && (shell.env["NO_COLOR"] ?? "") === "";
-    this.colors = picocolors.createColors(wanted && shell.stdout.isTTY === true);
-    this.#errorColors = picocolors.createColors(wanted && shell.stderr.isTTY === true);
+    const { env, stdout, stderr } = shell;
+    const wanted = { flag: color, env };
+    const colorsFor = ({ isTTY = false }: { isTTY?: boolean }) =>
+      picocolors.createColors(wantsColors({ ...wanted, terminal: isTTY }));
+    this.colors = colorsFor(stdout);
+    this.#errorColors = colorsFor(stderr);
   }
 
   data(data: string | Uint8Array): Promise<void> {
     return write(this.#shell.stdout, data);
+  }
+
+  /** `-o json` or `jsonl`: a program reads it. */
+  get forPrograms(): boolean {
+    return this.format !== "table";
   }
 
   /** `json` for eyes, `jsonl` one line an item. */

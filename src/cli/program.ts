@@ -79,7 +79,7 @@ function describeProgram(program: KvCommand, shell: Shell): void {
     )
     .option("--profile <NAME>", "settings saved under this name, or KV_PROFILE; none for none")
     .option("-q, --quiet", "print no notes on stderr, only errors")
-    .option("--no-color", "print no colours; NO_COLOR=1 means the same")
+    .option("--no-color", "print no colours; NO_COLOR=1 means the same, FORCE_COLOR=1 the contrary")
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError("(--help explains the command)")
     .configureOutput({

@@ -82,6 +82,9 @@ function foreignAnswer({ status, headers, body }: HttpAnswer): Refusal {
   const type = headers.get("content-type") ?? "no content type";
   const begin = (utf8Text(body.subarray(0, 120)) ?? "").replace(/\s+/g, " ").trim();
   const detail = `status ${status}, ${type}${begin === "" ? "" : `: ${begin}`}`;
+  if (status === 401 || status === 403) {
+    return { error: new KvError("forbidden", detail), retry: "no" };
+  }
   return {
     error: new KvError("answer-invalid", detail),
     retry: status === 429 || status >= 502 ? "same-write-id" : "no",

@@ -282,6 +282,13 @@ export const ERRORS = {
     retry: "same-write-id",
     doc: "The proxy in front (nginx, HAProxy) answered: it tried two nodes and could talk to neither, or lost both answers, or knows of no node that is ready. An attempt may have reached a replica.",
   },
+  forbidden: {
+    status: 403,
+    title: "The request is not allowed",
+    outcome: "not-applied",
+    retry: "no",
+    doc: "A proxy before the nodes refused the request with 401 or 403; the nodes themselves ask for no credentials. Look at the rules of that proxy, or name the client port of a node.",
+  },
   "gateway-timeout": {
     status: 504,
     title: "No node answered in time",

@@ -122,6 +122,7 @@ function addRemove(group: KvCommand, shell: Shell, settle: Settle): void {
       }
       await using client = await openClient({ endpoints: endpointsOf(flags) });
       await client.removeBucket(name, { timeoutMs: flags.timeout, signal: shell.signal });
+      if (output.forPrograms) await output.json({ name, removed: true });
       await output.note(`every member has removed the bucket '${name}'`);
       return EXIT.ok;
     }),

@@ -47,6 +47,7 @@ export function addDev(program: KvCommand, shell: Shell, settle: Settle): void {
       "kv dev",
       "kv dev --nodes 5 --port 9000 --data /tmp/five",
       "KV_LOG_LEVEL=debug kv dev --verbose",
+      "kv dev -o jsonl                            # a line for scripts when all nodes are ready",
     )
     .action(
       settle(async (output, flags: DevFlags) => {
@@ -72,7 +73,9 @@ export function addDev(program: KvCommand, shell: Shell, settle: Settle): void {
           });
           try {
             await cluster.ready(signal);
-            await output.data(welcome(cluster.nodes, { identity, directory, mainFile }));
+            if (output.forPrograms)
+              await printCluster(cluster.nodes, { identity, directory, output });
+            else await output.data(welcome(cluster.nodes, { identity, directory, mainFile }));
             return await watch(cluster, output, shell);
           } finally {
             await stopAll(cluster, output);
@@ -127,6 +130,24 @@ function welcome(
     "Ctrl-C stops all nodes.",
     "",
   ].join("\n");
+}
+
+/** `-o json`: for a script that waits until it can go on. Its JSON form is stable. */
+async function printCluster(
+  nodes: readonly NodeProcess[],
+  {
+    identity: { clusterId },
+    directory,
+    output,
+  }: { identity: { clusterId: string }; directory: DevDirectory; output: Output },
+): Promise<void> {
+  const rows = nodes.map(({ pid, member: { id, url, configFile } }) => ({
+    id,
+    url,
+    pid,
+    configFile,
+  }));
+  await output.json({ clusterId, data: directory.path, nodes: rows });
 }
 
 /** As it can be typed in the folder where `kv dev` was started. */

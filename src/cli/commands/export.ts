@@ -72,7 +72,8 @@ A key that cannot be read is listed, and the exit code is not 0.`,
         });
         await sink.commit();
         progress.close();
-        await output.note(summaryOf(tally, progress.rowsPerSecond()));
+        if (output.forPrograms && file !== "-") await output.json(jsonOf(tally));
+        else await output.note(summaryOf(tally, progress.rowsPerSecond()));
         return exitCodeOfAll(tally.exitCodes);
       } catch (error) {
         await sink.discard();
@@ -82,6 +83,10 @@ A key that cannot be read is listed, and the exit code is not 0.`,
       }
     }),
   );
+}
+
+function jsonOf({ exported, missing, failed }: ExportTally) {
+  return { exported, missing, failed };
 }
 
 function summaryOf({ exported, missing, failed }: ExportTally, rowsPerSecond: number): string {

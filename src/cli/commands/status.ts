@@ -11,6 +11,7 @@ import type { Shell } from "../shell.ts";
 import { examine } from "../status/examine.ts";
 import type { EndpointReport, Health } from "../status/examine.ts";
 import { judge } from "../status/judge.ts";
+import { statusLines } from "../status/status-lines.ts";
 
 interface StatusFlags extends GlobalFlags {
   readonly timeout: number;
@@ -42,8 +43,9 @@ export function addStatus(program: KvCommand, shell: Shell, settle: Settle): voi
         );
         const health = judge(reports);
         if (output.format === "json") await output.json({ ...health, endpoints: reports });
-        else if (output.format === "jsonl") for (const report of reports) await output.json(report);
-        else await printTable(output, reports, health);
+        else if (output.format === "jsonl") {
+          for (const line of statusLines(reports, health)) await output.json(line);
+        } else await printTable(output, reports, health);
         return { healthy: EXIT.ok, unhealthy: EXIT.checkFailed, unreachable: EXIT.unreachable }[
           health.verdict
         ];

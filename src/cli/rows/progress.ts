@@ -1,4 +1,5 @@
 import type { SingleBar } from "cli-progress";
+import { canPaint } from "../colors.ts";
 import type { Output } from "../output.ts";
 import type { Shell } from "../shell.ts";
 
@@ -22,7 +23,8 @@ export class Progress {
     { bytes, verb, quiet }: { bytes: number | undefined; verb: string; quiet: boolean },
     shell: Shell,
   ): Promise<Progress> {
-    if (bytes === undefined || quiet || shell.stderr.isTTY !== true) {
+    const { stderr, env } = shell;
+    if (bytes === undefined || quiet || stderr.isTTY !== true || !canPaint(env)) {
       return new Progress(undefined, shell);
     }
     const { default: progress } = await import("cli-progress");

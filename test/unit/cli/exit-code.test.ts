@@ -49,6 +49,7 @@ const EXPECTED: Readonly<Record<ErrorCode, number>> = {
   "read-timeout": 6,
   "no-space": 5,
   "gateway-unavailable": 6,
+  forbidden: 7,
   "gateway-timeout": 6,
   unreachable: 8,
   "answer-invalid": 1,

@@ -2,34 +2,9 @@ import { describe, expect, test } from "vitest";
 import { judge } from "../../../src/cli/status/judge.ts";
 import type { EndpointReport } from "../../../src/cli/status/examine.ts";
 import type { ClusterStatus } from "../../../src/client/client.ts";
+import { statusOf } from "../../support/cluster-status.ts";
 import { FakeNode, problem } from "../../support/fake-node.ts";
 import { kv } from "../../support/shell.ts";
-
-function statusOf(node: string, fields: Partial<ClusterStatus> = {}): ClusterStatus {
-  return {
-    clusterId: "c1",
-    node,
-    version: "0.1.0",
-    state: "ready",
-    epoch: 1,
-    epochHash: "89abcdef",
-    documentVersion: 1,
-    partitions: 256,
-    members: ["n1", "n2", "n3"].map((id) => ({
-      id,
-      zone: null,
-      peerAddress: `10.0.0.${id.slice(1)}:7180`,
-      state: id === node ? "self" : "connected",
-      reason: null,
-      clockOffsetMs: id === node ? null : 2,
-    })),
-    clockProblem: null,
-    clockOffsetMaxMs: 500,
-    resync: null,
-    buckets: [],
-    ...fields,
-  };
-}
 
 function report(node: string, fields: Partial<ClusterStatus> = {}): EndpointReport {
   const status = statusOf(node, fields);
@@ -199,7 +174,14 @@ describe("kv status", () => {
       problems: [],
       endpoints: [{ endpoint: n1.url, state: "ready", status: statusOf("n1"), reason: null }],
     });
-    const jsonl = await kv(["status", "-e", n1.url, "-o", "jsonl"]);
-    expect(JSON.parse(jsonl.stdout.toString())).toMatchObject({ endpoint: n1.url });
+    const closed = await FakeNode.closedUrl();
+    const jsonl = await kv(["status", "-e", `${n1.url},${closed}`, "-o", "jsonl"]);
+    const lines = jsonl.stdout.toString().trim().split("\n");
+    expect(lines.map((line): unknown => JSON.parse(line))).toMatchObject([
+      { kind: "endpoint", endpoint: n1.url, state: "ready" },
+      { kind: "endpoint", endpoint: closed, state: "unreachable" },
+      { kind: "problem", what: expect.stringContaining(closed) as unknown },
+      { kind: "verdict", verdict: "unhealthy" },
+    ]);
   });
 });
