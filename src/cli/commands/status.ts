@@ -22,7 +22,8 @@ export function addStatus(program: KvCommand, shell: Shell, settle: Settle): voi
     .command("status")
     .summary("ask every endpoint how it is")
     .description(
-      "Asks every endpoint of -e about itself and about the members that it reaches. " +
+      "Asks every endpoint of -e about itself and about the members that it reaches; tells what is " +
+        "wrong, what clients notice of it by bucket, and what to do. " +
         "Exit code 0: all is well. 9: something is wrong, the lines say what. 8: no endpoint answered.",
     )
     .option("--timeout <MS>", "longest wait for an endpoint", wholeNumber, 2_000)
@@ -56,7 +57,7 @@ export function addStatus(program: KvCommand, shell: Shell, settle: Settle): voi
 async function printTable(
   output: Output,
   reports: readonly EndpointReport[],
-  { verdict, summary, problems }: Health,
+  { verdict, summary, problems, effects }: Health,
 ): Promise<void> {
   const head = ["ENDPOINT", "NODE", "STATE", "VERSION", "EPOCH", "REACHES"];
   const rows = reports.map(({ endpoint, state, status }) => {
@@ -69,6 +70,10 @@ async function printTable(
   const { green, red } = output.colors;
   await output.table(head, rows);
   await printProblems(output, problems);
+  const unharmed = effects.every(({ unreadable, unwritable }) => unreadable + unwritable === 0);
+  if (problems.length > 0 && effects.length > 0 && unharmed) {
+    await output.data("\nClients can read and write every bucket at its R and W.\n");
+  }
   const paint = verdict === "healthy" ? green : red;
   await output.data(`\n${paint(verdict)}: ${summary}\n`);
 }

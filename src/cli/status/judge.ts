@@ -1,72 +1,33 @@
 import type { ClusterStatus } from "../../client/cluster-status.ts";
 import type { Problem } from "../problems.ts";
+import { effectProblems } from "./effect-problems.ts";
+import { absentOf, effectsOf } from "./effects.ts";
+import { endpointProblems } from "./endpoint-problems.ts";
 import type { EndpointReport, Health } from "./examine.ts";
+import { memberProblems } from "./member-problems.ts";
 
 /** What the reports of all endpoints together say about the cluster. Pure. */
 export function judge(reports: readonly EndpointReport[]): Health {
   const statuses = reports.flatMap(({ status }) => (status === null ? [] : [status]));
   const [first] = statuses;
+  const absent = absentOf(statuses);
+  const effects = first === undefined ? [] : effectsOf(first, absent);
   const problems = [
+    ...effectProblems(effects, absent),
     ...reports.flatMap(endpointProblems),
-    ...statuses.flatMap((status) => memberProblems(status)),
+    ...memberProblems(statuses),
     ...clockProblems(statuses),
     ...statuses.flatMap((status) => spaceProblems(status)),
     ...statuses.flatMap((status) => resyncProblems(status)),
     ...disagreements(statuses),
   ];
   if (first === undefined) {
-    return { verdict: "unreachable", summary: "no endpoint answered", problems };
+    return { verdict: "unreachable", summary: "no node answered", problems, effects };
   }
   const ready = reports.filter(({ state }) => state === "ready").length;
   const asked = new Set(statuses.map(({ node }) => node)).size;
   const summary = `cluster ${first.clusterId}, ${ready} of ${reports.length} endpoints ready, ${asked} of ${first.members.length} members asked`;
-  return { verdict: problems.length === 0 ? "healthy" : "unhealthy", summary, problems };
-}
-
-function endpointProblems({ endpoint, state, reason, status }: EndpointReport): Problem[] {
-  const why = reason === null ? "" : `: ${reason}`;
-  if (state === "ready") return [];
-  if (state === "not-ready") {
-    if (typeof status?.clockProblem === "string") return [wrongClock(status.node, endpoint, why)];
-    return [
-      {
-        what: `${endpoint} does not take requests now${why}`,
-        advice: "It is starting or stopping. If this lasts, read its log.",
-      },
-    ];
-  }
-  return [
-    {
-      what: `${endpoint} gave no answer${why}`,
-      advice: "Start the node, or correct -e if this is not its client port.",
-    },
-  ];
-}
-
-function wrongClock(node: string, endpoint: string, why: string): Problem {
-  return {
-    what: `${endpoint} coordinates neither writes nor reads${why}`,
-    advice: `Set the clock of ${node} right (\`chronyc tracking\` or \`timedatectl\` show it) and keep it so by NTP; the node serves again by itself.`,
-  };
-}
-
-function memberProblems({ node, members }: ClusterStatus): Problem[] {
-  return members.flatMap(({ id, peerAddress, state, reason }) => {
-    const why = reason === null ? "" : `: ${reason}`;
-    if (state === "unreachable") {
-      return {
-        what: `${node} does not reach ${id} at ${peerAddress}${why}`,
-        advice: `If ${id} runs, check that its peer port can be reached from ${node} and that both have the same secret, cluster id and peer list.`,
-      };
-    }
-    if (state === "suspect") {
-      return {
-        what: `${node} asks ${id} last${why}`,
-        advice: `Requests go to other replicas meanwhile. If this lasts, look at the load and the disk of ${id} and at the network between the two.`,
-      };
-    }
-    return [];
-  });
+  return { verdict: problems.length === 0 ? "healthy" : "unhealthy", summary, problems, effects };
 }
 
 /** Of clocks that differ. One whose node knows that it is wrong is told with that node's readiness. */

@@ -17,6 +17,7 @@ describe("the verdict", () => {
       verdict: "healthy",
       summary: "cluster c1, 3 of 3 endpoints ready, 3 of 3 members asked",
       problems: [],
+      effects: [],
     });
   });
 
@@ -29,6 +30,41 @@ describe("the verdict", () => {
     expect(problems.map(({ what }) => what)).toEqual([
       "n1 does not reach n3 at 10.0.0.3:7180: timeout",
     ]);
+  });
+
+  test("a member that several do not reach is told once, with each reason", () => {
+    const blind = (node: string, reason: string) => ({
+      members: statusOf(node).members.map((member) =>
+        member.id === "n3" ? { ...member, state: "unreachable", reason } : member,
+      ),
+    });
+    const { problems } = judge([
+      report("n1", blind("n1", "timeout")),
+      report("n2", blind("n2", "refused")),
+    ]);
+    expect(problems.map(({ what }) => what)).toEqual([
+      "n1, n2 do not reach n3 at 10.0.0.3:7180: timeout; refused",
+    ]);
+  });
+
+  test.for([
+    [{ state: "draining" }, "drains: n1 ends the requests", "Start it again when its maintenance"],
+    [{}, "does not take requests now: why", "read its log"],
+  ] as const)("a node with %j that is not ready: what it does and what to do", (one) => {
+    const [fields, what, advice] = one;
+    const { problems } = judge([{ ...report("n1", fields), state: "not-ready", reason: "why" }]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.what).toContain(what);
+    expect(problems[0]?.advice).toContain(advice);
+  });
+
+  test("a proxy among the endpoints is told apart from a node that is down", () => {
+    const proxy = { endpoint: "http://lb", state: "no-node", status: null, reason: "404" } as const;
+    const { verdict, problems } = judge([report("n1"), proxy]);
+    expect(verdict).toBe("unhealthy");
+    expect(problems[0]?.what).toBe("http://lb answers, but not as a node does: 404");
+    expect(problems[0]?.advice).toContain("name the client ports of the nodes behind it");
+    expect(judge([proxy]).verdict).toBe("unreachable");
   });
 
   test("a node whose disk is nearly full is a problem, though it is ready", () => {
@@ -146,16 +182,23 @@ describe("kv status", () => {
     const ran = await kv(["status", "-e", draining.url]);
     expect(ran.exitCode).toBe(9);
     expect(ran.stdout.toString()).toContain(
-      "does not take requests now: about starting-or-draining",
+      "drains: n1 ends the requests under way and takes no new ones",
     );
   });
 
   test("nobody answers: exit code 8; a stranger is no node either", async () => {
     const ran = await kv(["status", "-e", await FakeNode.closedUrl()]);
     expect(ran.exitCode).toBe(8);
-    expect(ran.stdout.toString()).toContain("unreachable: no endpoint answered");
+    expect(ran.stdout.toString()).toContain("unreachable: no node answered");
+    await using gone = await FakeNode.open(() => "reset");
+    const reset = await kv(["status", "-e", gone.url, "-o", "jsonl"]);
+    expect(reset.stdout.toString()).toContain('"state":"unreachable"');
     await using stranger = await FakeNode.open(() => ({ status: 200, body: "<html>" }));
     expect((await kv(["status", "-e", stranger.url])).exitCode).toBe(8);
+    await using proxy = await FakeNode.open(() => problem("route-not-found"));
+    const asked = await kv(["status", "-e", proxy.url]);
+    expect(asked.exitCode).toBe(8);
+    expect(asked.stdout.toString()).toContain("answers, but not as a node does");
   });
 
   test("a hung node costs --timeout, not the default of a request", async () => {
@@ -172,6 +215,7 @@ describe("kv status", () => {
       verdict: "healthy",
       summary: "cluster c1, 1 of 1 endpoints ready, 1 of 3 members asked",
       problems: [],
+      effects: [],
       endpoints: [{ endpoint: n1.url, state: "ready", status: statusOf("n1"), reason: null }],
     });
     const closed = await FakeNode.closedUrl();
