@@ -1,11 +1,7 @@
-import type { Command } from "commander";
 import { EXIT } from "../exit-code.ts";
-import { endpointsOf, openClient } from "../global-options.ts";
-import { keyFields, keyName } from "../json-bytes.ts";
-import { addKey, keyOf } from "../key-options.ts";
-import type { KeyFlags } from "../key-options.ts";
-import { askNode, LOOK_TIMEOUT_MS } from "../key-view/ask.ts";
+import { askNode } from "../key-view/ask.ts";
 import { findings, repairCommand } from "../key-view/findings.ts";
+import { lookAtKey } from "../key-view/look.ts";
 import { printExplanation, printTitle } from "../key-view/print.ts";
 import { printProblems } from "../problems.ts";
 import type { KvCommand } from "../kv-command.ts";
@@ -20,29 +16,21 @@ export function addKeyInspect(group: KvCommand, shell: Shell, settle: Settle): v
       "Asks every replica of a key, at the moment and without a quorum: what it holds, how that " +
         "stands to the newest, and what reads would return. Nothing is written. It answers also when " +
         "replicas are down.",
+    )
+    .examples(
+      "kv key inspect greeting",
+      "kv key inspect greeting -e 127.0.0.1:7081   # through another node",
+      "kv key inspect greeting -o json",
     );
-  addKey(command).examples(
-    "kv key inspect greeting",
-    "kv key inspect greeting -e 127.0.0.1:7081   # through another node",
-    "kv key inspect greeting -o json",
-  );
-  command.action(
-    settle(async (output, text: string, _flags: unknown, self: Command) => {
-      const flags = self.optsWithGlobals<KeyFlags>();
-      const { bucket, keyEncoding, timeout: timeoutMs = LOOK_TIMEOUT_MS } = flags;
-      const key = keyOf(text, keyEncoding);
-      await using client = await openClient({ endpoints: endpointsOf(flags) });
-      const options = { bucket, timeoutMs, signal: shell.signal };
-      const explained = await askNode(client.explain(key, options));
-      const named = { bucket, ...keyFields(key) };
-      if (output.format !== "table") {
-        await output.json({ ...named, ...explained });
-        return EXIT.ok;
-      }
-      await printTitle(output, `${keyName(key)} in bucket ${bucket}`, explained);
-      await printExplanation(output, explained);
-      await printProblems(output, findings(explained, repairCommand(named)));
+  lookAtKey(command, { shell, settle }, async (output, { client, key, options, named, title }) => {
+    const explained = await askNode(client.explain(key, options));
+    if (output.forPrograms) {
+      await output.json({ ...named, ...explained });
       return EXIT.ok;
-    }),
-  );
+    }
+    await printTitle(output, title, explained);
+    await printExplanation(output, explained);
+    await printProblems(output, findings(explained, repairCommand(named)));
+    return EXIT.ok;
+  });
 }

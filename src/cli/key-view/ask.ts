@@ -1,9 +1,6 @@
 import { KvError } from "../../core/errors.ts";
 import { CliError, EXIT } from "../exit-code.ts";
 
-/** Longest wait for a look at a key: a replica that hangs is waited for all that time. */
-export const LOOK_TIMEOUT_MS = 3_000;
-
 /** What the question comes to; whoever does not know it gets a word about whom to ask instead. */
 export async function askNode<T>(question: Promise<T>): Promise<T> {
   try {
