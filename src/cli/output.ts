@@ -3,7 +3,7 @@ import { ERRORS, KvError } from "../core/errors.ts";
 import { wantsColors } from "./colors.ts";
 import { CliError, Interrupted } from "./exit-code.ts";
 import type { Format } from "./formats.ts";
-import { write } from "./shell.ts";
+import { tell, write } from "./shell.ts";
 import type { Shell } from "./shell.ts";
 
 export interface OutputOptions {
@@ -71,18 +71,18 @@ export class Output {
 
   /** What happened, for a human; `-q` silences it. */
   async note(text: string): Promise<void> {
-    if (!this.#quiet) await write(this.#shell.stderr, `kv: ${text}\n`);
+    if (!this.#quiet) await tell(this.#shell.stderr, `kv: ${text}\n`);
   }
 
   /** What should not be overlooked; `-q` does not silence it. */
   warn(text: string): Promise<void> {
-    return write(this.#shell.stderr, `kv: ${this.#errorColors.yellow(text)}\n`);
+    return tell(this.#shell.stderr, `kv: ${this.#errorColors.yellow(text)}\n`);
   }
 
   async error(error: unknown): Promise<void> {
     const { line, advice } = describe(error);
     const told = [`kv: ${this.#errorColors.red(line)}`, ...(this.#quiet ? [] : advice)];
-    await write(this.#shell.stderr, `${told.join("\n  ")}\n`);
+    await tell(this.#shell.stderr, `${told.join("\n  ")}\n`);
   }
 }
 

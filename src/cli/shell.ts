@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import { hasCode } from "./files.ts";
 
 /** What the shell gives a command. Tests give it streams of their own. */
 export interface Shell {
@@ -10,6 +11,15 @@ export interface Shell {
   readonly signal: AbortSignal;
   /** File of the entry point, for commands that start the program anew. */
   readonly mainFile: string;
+}
+
+/** Like {@link write}, to where nobody has to listen: a closed stderr must not change the outcome. */
+export async function tell(stream: Writable, text: string): Promise<void> {
+  try {
+    await write(stream, text);
+  } catch (error) {
+    if (!hasCode(error, "EPIPE")) throw error;
+  }
 }
 
 /** Resolves when the stream took the bytes: a slow reader slows the writer. */
