@@ -59,12 +59,12 @@ const CASES: Readonly<
   notFound: { argv: ["get", "k"] },
   conflict: { argv: ["put", "k", "v"], node: () => problem("context-required") },
   unavailable: {
-    argv: ["put", "k", "v", "--timeout", "200"],
-    node: () => problem("write-unavailable"),
+    argv: ["put", "k", "v"],
+    node: () => problem("write-unavailable", { retry: "no" }),
   },
-  unknown: { argv: ["put", "k", "v", "--timeout", "200"], node: () => "hang" },
+  unknown: { argv: ["put", "k", "v"], node: () => problem("write-unknown", { retry: "no" }) },
   forbidden: { argv: ["get", "k"], node: () => ({ status: 401, body: "who are you?" }) },
-  unreachable: { argv: ["get", "k", "-e", "http://127.0.0.1:9", "--timeout", "200"] },
+  unreachable: { argv: ["get", "k", "-e", "http://127.0.0.1:9"] },
   checkFailed: { argv: ["status"], node: readOnly },
   interrupted: {
     argv: ["get", "k"],
