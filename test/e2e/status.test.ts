@@ -6,7 +6,9 @@ import { describe, expect, test } from "vitest";
 import { startCluster } from "../support/cluster.ts";
 import type { Cluster } from "../support/cluster.ts";
 import { needs, needsFeature } from "../support/needs.ts";
-import { needsNginx, startNginx } from "../support/nginx.ts";
+import { startFront } from "../support/front.ts";
+import { NGINX } from "../support/fronts.ts";
+import { needs } from "../support/needs.ts";
 import { waitFor } from "../support/real-kv.ts";
 import { kv } from "../support/shell.ts";
 
@@ -122,11 +124,11 @@ describe.skipIf(!needs("faketime"))("kv status of clocks", () => {
   });
 });
 
-describe.skipIf(!needsNginx())("kv status through nginx", () => {
+describe.skipIf(!needs("nginx"))("kv status through nginx", () => {
   test("it is told apart from a node that is down; beside nodes it is a problem", async () => {
     await using cluster = await startCluster({ nodes: 3 });
     const [a, b, c] = cluster.urls.map(addressOf);
-    const nginx = await startNginx({ upstreams: [a ?? "", b ?? "", c ?? ""] });
+    const nginx = await startFront(NGINX, { upstreams: [a ?? "", b ?? "", c ?? ""] });
     try {
       const what = /answers, but not as a node does[\s\S]*name the client ports of the nodes/;
       expect(await saying([nginx.url], what)).toEqual({ exitCode: 8 });

@@ -73,10 +73,9 @@ describe("the example", () => {
   test.for(examples)("of %s: %s", async ([path, line]) => {
     const argvs = invocations(line);
     expect(argvs.length).toBeGreaterThan(0);
-    for (const argv of argvs) {
-      const ran = await parsed(argv);
-      expect(`${ran} `.startsWith(`${path} `)).toBe(true);
-    }
+    const ran = await Promise.all(argvs.map(parsed));
+    // Another command may stand in the same pipe.
+    expect(ran.filter((one) => `${one} `.startsWith(`${path} `))).not.toEqual([]);
   });
 
   test("that is wrong is noticed", async () => {

@@ -203,7 +203,7 @@ describe("failover", () => {
     await using hung = await FakeNode.open(() => "hang");
     await using node = await FakeNode.open(() => found("v"));
     const client = new KvClient(
-      { endpoints: [hung.url, node.url], attemptTimeoutMs: 50, endpointRestMs: 60_000 },
+      { endpoints: [hung.url, node.url], attemptTimeoutMs: 500, endpointRestMs: 60_000 },
       instant().modules,
     );
     for (let call = 0; call < 5; call += 1) expect(await client.get("k")).toBeDefined();
