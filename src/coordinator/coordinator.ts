@@ -14,6 +14,7 @@ import { partitionOfRecordKey, recordKey } from "../core/record-key.ts";
 import type { RecordKey } from "../core/record-key.ts";
 import { mergeModel } from "../core/version/merge.ts";
 import { viewOf } from "../core/version/view.ts";
+import type { RecordView } from "../core/version/view.ts";
 import { writeIdentity } from "../core/version/write-identity.ts";
 import type {
   BatchRequest,
@@ -120,6 +121,7 @@ export class Coordinator implements Operations {
       const { record, acked, clock } = await read(plan, this.#readModules);
       const reading = this.#modules.stamps.reading();
       const view = viewOf(record, reading > clock ? reading : clock);
+      this.#measure(properties.mode, view);
       const context =
         properties.mode === "siblings"
           ? this.#modules.tokens.tokenOf(
@@ -150,6 +152,9 @@ export class Coordinator implements Operations {
         `bucket '${request.bucket}' keeps a single version of a key, which takes no causal context`,
       );
     }
+    const { metrics } = this.#modules.telemetry;
+    if (request.attempt > 1) metrics.retriedWrites.with().add();
+    if (content !== undefined) metrics.valueSize.with("write").observe(content.value.byteLength);
     const op = content === undefined ? "delete" : "write";
     return this.#within({ op, mode: properties.mode, request, refused }, async (deadline) => {
       const ttlSeconds =
@@ -262,6 +267,17 @@ export class Coordinator implements Operations {
     return this.#within(facts, (deadline) =>
       explainKey({ key, properties, preferenceList, deadline }, this.#modules),
     );
+  }
+
+  #measure(mode: Mode, { version, siblings }: RecordView): void {
+    const { metrics } = this.#modules.telemetry;
+    if (mode === "siblings") metrics.siblings.with().observe(siblings.length);
+    const shown = mode === "siblings" ? siblings.map((one) => one.version) : [version];
+    for (const one of shown) {
+      if (one?.content !== undefined) {
+        metrics.valueSize.with("read").observe(one.content.value.byteLength);
+      }
+    }
   }
 
   /** @throws KvError `context-invalid`, `context-required` */

@@ -1,4 +1,5 @@
 import type { Answer } from "../core/answer.ts";
+import { assert } from "../core/assert.ts";
 import type { NodeId } from "../core/ids.ts";
 import type { Verdict } from "../core/quorum/tally.ts";
 import type { Buggify } from "../ports/buggify.ts";
@@ -55,8 +56,9 @@ export class Round<T> {
   readonly #plan: RoundPlan<T>;
   readonly #modules: RoundModules;
   readonly #spareDelayMs: number;
-  /** Asked in their turn and silent so far, and since when. */
-  readonly #waiting = new Map<NodeId, Instant>();
+  readonly #askedAt = new Map<NodeId, Instant>();
+  /** Asked in their turn and silent so far. */
+  readonly #waiting = new Set<NodeId>();
   /** Asked beside silent ones. */
   readonly #hedges = new Map<NodeId, "asked" | "answered" | "failed">();
   #begunAt: Instant = 0;
@@ -75,18 +77,18 @@ export class Round<T> {
   run(): Promise<RoundEnd> {
     const { deadline, first, quorum, replicas } = this.#plan;
     if (deadline.passed) return Promise.resolve("deadline");
+    const { clock, hedging } = this.#modules;
+    this.#begunAt = clock.now();
     return new Promise((resolve) => {
       this.#finish = (end) => {
         this.#finish = undefined;
         this.#spareTimer?.cancel();
         deadline.onPass(undefined);
-        this.#countHedges();
+        this.#count(end);
         resolve(end);
       };
       deadline.onPass(() => this.#finish?.("deadline"));
       if (first < replicas.length || quorum.hurry !== undefined) {
-        const { clock, hedging } = this.#modules;
-        this.#begunAt = clock.now();
         hedging.begun();
         this.#lookAfter(Math.min(hedging.delayMs, this.#spareDelayMs));
       }
@@ -122,7 +124,7 @@ export class Round<T> {
 
   /** One spare for each silent replica, those for suspects first: they are free. */
   #hedge(): void {
-    const suspects = [...this.#waiting.keys()].filter((node) => !this.#isTrusted(node)).length;
+    const suspects = [...this.#waiting].filter((node) => !this.#isTrusted(node)).length;
     let covered = [...this.#hedges.values()].filter((state) => state !== "failed").length;
     for (; this.#finish !== undefined && covered < this.#waiting.size; covered++) {
       const node = this.#plan.replicas[this.#asked];
@@ -160,7 +162,8 @@ export class Round<T> {
     if (node === undefined) return;
     if (this.#asked >= first) this.#modules.telemetry.metrics.spareRequests.with(name).add();
     this.#asked += 1;
-    if (!this.#hedges.has(node)) this.#waiting.set(node, this.#modules.clock.now());
+    this.#askedAt.set(node, this.#modules.clock.now());
+    if (!this.#hedges.has(node)) this.#waiting.add(node);
     quorum.send?.();
     this.#plan.ask(this.#modules.replicas.of(node), (answer) => this.#take(node, answer));
   }
@@ -181,21 +184,26 @@ export class Round<T> {
   }
 
   /**
-   * Of reads, which learning is as well, and of mints and lists, which have a delay of their own;
-   * writes wait for disks. The own replica says nothing.
+   * Hedging learns from reads, which learning is as well, and from mints and lists, which have a delay of their
+   * own; writes wait for disks. The own replica says nothing of the others, and a hedge little.
    */
   #time(node: NodeId): void {
     const { name } = this.#plan;
-    const { clock, hedging, replicas } = this.#modules;
-    const askedAt = this.#waiting.get(node);
-    if (askedAt === undefined || node === replicas.self) return;
+    const { clock, hedging, replicas, telemetry } = this.#modules;
+    const askedAt = this.#askedAt.get(node);
+    assert(askedAt !== undefined, "only who was asked answers");
+    const tookMs = clock.now() - askedAt;
+    telemetry.metrics.replicaDuration.with(node, name).observe(tookMs / 1_000);
+    if (node === replicas.self || this.#hedges.has(node)) return;
     if (name === "read" || name === "learn" || name === "mint" || name === "list") {
-      hedging.answered(clock.now() - askedAt);
+      hedging.answered(tookMs);
     }
   }
 
-  #countHedges(): void {
-    const { hedges } = this.#modules.telemetry.metrics;
+  #count(end: RoundEnd): void {
+    const { clock, telemetry } = this.#modules;
+    const { hedges, roundDuration } = telemetry.metrics;
+    roundDuration.with(this.#plan.name, end).observe((clock.now() - this.#begunAt) / 1_000);
     for (const state of this.#hedges.values()) {
       hedges.with(state === "answered" ? "won" : "wasted").add();
     }

@@ -65,6 +65,7 @@ export async function startNode(config: Config): Promise<RunningNode> {
       },
     });
   const { storage, node } = await openNode(config, telemetry, openOn);
+  telemetry.onScrape(() => node.showState());
   let draining = false;
   const view: NodeView = {
     id: config.id,
@@ -177,7 +178,7 @@ async function judged(node: Node): Promise<void> {
   });
 }
 
-function openTransport(
+async function openTransport(
   config: Config,
   parts: {
     secret: string | undefined;
@@ -189,7 +190,7 @@ function openTransport(
 ): Promise<Transport> {
   const { secret, document, telemetry, rng, events } = parts;
   const { members, epoch } = document.layout;
-  return PeerTransport.open(
+  const transport = await PeerTransport.open(
     {
       ...config,
       identity: { id: config.id, clusterId: config.clusterId, epoch, secret },
@@ -199,6 +200,8 @@ function openTransport(
     },
     { ...events, clock: systemClock, rng, telemetry },
   );
+  telemetry.onScrape(() => transport.showState());
+  return transport;
 }
 
 async function secretOf({ secret, secretFile }: Config): Promise<string | undefined> {

@@ -43,6 +43,7 @@ import { SpaceWatch } from "./replica/space-watch.ts";
 import type { SpaceWatchOptions } from "./replica/space-watch.ts";
 import { StampLease } from "./replica/stamp-lease.ts";
 import { StoredRecords } from "./replica/stored-records.ts";
+import { StateGauges } from "./state-gauges.ts";
 import { Resync } from "./resync/resync.ts";
 import type { ResyncOptions } from "./resync/resync.ts";
 import { Wholeness } from "./resync/wholeness.ts";
@@ -79,6 +80,7 @@ export interface NodeModules {
 
 /** What a node is made of, as far as it outlives its opening. */
 interface NodeParts {
+  readonly gauges: StateGauges;
   readonly documents: Documents;
   readonly changes: BucketChanges;
   readonly coordinator: Coordinator;
@@ -125,9 +127,9 @@ export class Node {
       { clusterId, nodeId: id },
       { storage, rng, firstEntries },
     );
-    const cache = new RecordCache(options);
+    const cache = new RecordCache(options, modules);
     const quarantine = new Quarantine({ cache, telemetry });
-    const stored = new StoredRecords({ storage, quarantine });
+    const stored = new StoredRecords({ clock, storage, quarantine, telemetry });
     const space = await SpaceWatch.open(options, {
       ...modules,
       recover: async () => {
@@ -201,8 +203,9 @@ export class Node {
       isReadOnly: () => space.readOnly,
       renewActor: () => directory.renew(),
     });
+    const reads = new ReadQueue(options, { ...modules, cache, stored });
     const replica = new Replica({
-      reads: new ReadQueue(options, { ...modules, cache, stored }),
+      reads,
       commits,
       minter,
       lister: new Lister({ ...modules, quarantine, stored }),
@@ -256,7 +259,12 @@ export class Node {
       telemetry,
     });
     telemetry.log.info({ actor: directory.actor, epoch: layout.epoch.number }, "node is open");
+    const gauges = new StateGauges(
+      { id },
+      { cache, commits, document, membership, reads, resync, telemetry },
+    );
     return new Node({
+      gauges,
       documents,
       changes,
       coordinator,
@@ -270,6 +278,11 @@ export class Node {
       stamps,
       transport,
     });
+  }
+
+  /** Brings the metrics up to date that show how things stand, for somebody looks at them now. */
+  showState(): void {
+    this.#parts.gauges.show();
   }
 
   /** The disk is too full for writes of clients. */

@@ -18,10 +18,17 @@ interface MetricSpec {
   readonly buckets?: readonly number[];
 }
 
+const VALUE_BYTES = [64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** Every metric of a node. Labels take few values: never keys, clients or ids of requests. */
 export const METRICS = {
+  buildInfo: {
+    kind: "gauge",
+    name: "kv_build_info",
+    help: "1, with what this process is made of",
+    labels: ["version", "node_version"],
+  },
   requests: {
     kind: "counter",
     name: "kv_requests_total",
@@ -40,6 +47,52 @@ export const METRICS = {
     name: "kv_inflight_requests",
     help: "Client operations in flight",
     labels: [],
+  },
+  problems: {
+    kind: "counter",
+    name: "kv_problems_total",
+    help: "Answers on the client port that were problems, by their code; docs/errors.md has them all",
+    labels: ["code"],
+  },
+  clientConnections: {
+    kind: "gauge",
+    name: "kv_client_connections",
+    help: "Open connections on the client port",
+    labels: [],
+  },
+  retriedWrites: {
+    kind: "counter",
+    name: "kv_retried_writes_total",
+    help: "Writes that their sender, a client or a proxy, sent for a further time",
+    labels: [],
+  },
+  valueSize: {
+    kind: "histogram",
+    name: "kv_value_size_bytes",
+    help: "Sizes of the values that operations read and wrote",
+    labels: ["op"],
+    buckets: VALUE_BYTES,
+  },
+  siblings: {
+    kind: "histogram",
+    name: "kv_siblings",
+    help: "Concurrent versions that reads of siblings buckets found",
+    labels: [],
+    buckets: [1, 2, 4, 8, 16, 32],
+  },
+  roundDuration: {
+    kind: "histogram",
+    name: "kv_round_duration_seconds",
+    help: "Time of one round of an operation over its replicas, by how it ended",
+    labels: ["round", "result"],
+    buckets: SECONDS,
+  },
+  replicaDuration: {
+    kind: "histogram",
+    name: "kv_replica_answer_duration_seconds",
+    help: "Time from asking a replica, this node among them, to an answer that is ok; late ones count too",
+    labels: ["peer", "op"],
+    buckets: SECONDS,
   },
   replicaAnswers: {
     kind: "counter",
@@ -125,6 +178,61 @@ export const METRICS = {
     help: "1 while the connection to the peer stands",
     labels: ["peer"],
   },
+  peerRoundTrip: {
+    kind: "gauge",
+    name: "kv_peer_round_trip_seconds",
+    help: "Round trip of heartbeats to the peer, smoothed",
+    labels: ["peer"],
+  },
+  peerInflight: {
+    kind: "gauge",
+    name: "kv_peer_inflight_requests",
+    help: "Requests to the peer without an answer yet",
+    labels: ["peer"],
+  },
+  peerQueued: {
+    kind: "gauge",
+    name: "kv_peer_queued_bytes",
+    help: "Bytes that wait to be sent to the peer",
+    labels: ["peer"],
+  },
+  layoutEpoch: {
+    kind: "gauge",
+    name: "kv_layout_epoch",
+    help: "Number of the layout that this node works by",
+    labels: [],
+  },
+  documentVersion: {
+    kind: "gauge",
+    name: "kv_document_version",
+    help: "Version of the cluster document, which holds the buckets, that this node works by",
+    labels: [],
+  },
+  partitions: {
+    kind: "gauge",
+    name: "kv_partitions",
+    help: "Partitions by how many of their replicas this node reaches and may believe: ok = all, degraded = a majority, no-quorum = fewer",
+    labels: ["state"],
+  },
+  partitionsOwned: {
+    kind: "gauge",
+    name: "kv_partitions_owned",
+    help: "Partitions of which this node is a replica",
+    labels: [],
+  },
+  commitQueue: {
+    kind: "gauge",
+    name: "kv_commit_queue_writes",
+    help: "Writes that wait for a commit of this replica",
+    labels: [],
+  },
+  commitWait: {
+    kind: "histogram",
+    name: "kv_storage_commit_wait_seconds",
+    help: "Time that the first write of a commit waited for it",
+    labels: [],
+    buckets: SECONDS,
+  },
   commitBatch: {
     kind: "histogram",
     name: "kv_storage_batch_size",
@@ -138,6 +246,31 @@ export const METRICS = {
     help: "Time of one storage batch, fsync included where asked for",
     labels: ["durability"],
     buckets: SECONDS,
+  },
+  readQueue: {
+    kind: "gauge",
+    name: "kv_read_queue_reads",
+    help: "Reads that wait for the storage of this replica or are under way there",
+    labels: [],
+  },
+  readDuration: {
+    kind: "histogram",
+    name: "kv_storage_read_duration_seconds",
+    help: "Time of one reading of the storage, for all reads that arrived together",
+    labels: [],
+    buckets: SECONDS,
+  },
+  cacheLookups: {
+    kind: "counter",
+    name: "kv_record_cache_lookups_total",
+    help: "Look-ups of records by whether they were cached",
+    labels: ["result"],
+  },
+  cacheBytes: {
+    kind: "gauge",
+    name: "kv_record_cache_bytes",
+    help: "Memory that the cached records take",
+    labels: [],
   },
   damagedRecords: {
     kind: "counter",
@@ -161,6 +294,12 @@ export const METRICS = {
     kind: "gauge",
     name: "kv_disk_free_bytes",
     help: "Free space of the disk that holds the data directory, when it was measured last",
+    labels: [],
+  },
+  diskSize: {
+    kind: "gauge",
+    name: "kv_disk_size_bytes",
+    help: "Size of the disk that holds the data directory",
     labels: [],
   },
   readOnly: {

@@ -8,7 +8,6 @@ import type { Cluster } from "../support/cluster.ts";
 import { needs, needsFeature } from "../support/needs.ts";
 import { startFront } from "../support/front.ts";
 import { NGINX } from "../support/fronts.ts";
-import { needs } from "../support/needs.ts";
 import { waitFor } from "../support/real-kv.ts";
 import { kv } from "../support/shell.ts";
 

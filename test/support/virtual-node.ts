@@ -64,6 +64,11 @@ export class VirtualNode {
     return this.#running.readOnly;
   }
 
+  /** As before a scrape. */
+  showState(): void {
+    this.#running.showState();
+  }
+
   get operations(): Node["operations"] {
     return this.#running.operations;
   }

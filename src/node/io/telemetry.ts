@@ -1,9 +1,13 @@
+import process from "node:process";
 import { destination, pino } from "pino";
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 import { METRICS } from "../../ports/telemetry.ts";
 import type { MetricName, Metrics, Telemetry } from "../../ports/telemetry.ts";
+import { PlainHistogram } from "./plain-histogram.ts";
 
 export interface SystemTelemetry extends Telemetry {
+  /** Called before every scrape: gauges that cost something are set when somebody looks. */
+  onScrape(show: () => void): void;
   /** The metrics in Prometheus' text format and its content type. */
   scrape(): Promise<{ body: string; contentType: string }>;
   /** Writes out what is buffered; the last thing that a process does. */
@@ -28,10 +32,15 @@ export function systemTelemetry(opts: {
     },
     out,
   );
+  const metrics = instruments(registry);
+  metrics.buildInfo.with(opts.base["version"] ?? "unknown", process.version).set(1);
+  const shows: (() => void)[] = [];
   return {
     log,
-    metrics: instruments(registry),
+    metrics,
+    onScrape: (show) => void shows.push(show),
     async scrape() {
+      for (const show of shows) show();
       return { body: await registry.metrics(), contentType: registry.contentType };
     },
     flush: () => out.flushSync(),
@@ -72,12 +81,8 @@ function instruments(registry: Registry): Metrics {
         return [name, family(labels, make)];
       }
       case "histogram": {
-        const histogram = new Histogram({ ...config, buckets: [...spec.buckets] });
-        const make = (values: readonly string[]) => {
-          const child = histogram.labels(...values);
-          return { observe: (value: number) => child.observe(value) };
-        };
-        return [name, family(labels, make)];
+        const histogram = new PlainHistogram({ ...config, buckets: [...spec.buckets] });
+        return [name, family(labels, (values) => histogram.series(values))];
       }
     }
   });

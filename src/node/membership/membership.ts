@@ -124,6 +124,11 @@ export class Membership {
     return this.isGreeted(peer) && this.#standing(peer) === "trusted";
   }
 
+  /** It is reachable and, as far as it says, has everything that it acknowledged. */
+  isWhole(peer: NodeId): boolean {
+    return this.isReachable(peer) && this.#members.get(peer)?.answer?.resynchronising === false;
+  }
+
   /** What a request to the peer may cost beyond its answer: who costs least is asked first. */
   cost(peer: NodeId, purpose: Purpose): number {
     if (!this.isGreeted(peer)) return 5;
@@ -181,7 +186,7 @@ export class Membership {
   #judge(heldUpMs: number): void {
     const { clock, telemetry } = this.#modules;
     const now = clock.now();
-    for (const [peer, { suspicion }] of this.#members) {
+    for (const [peer, { roundTripMs, suspicion }] of this.#members) {
       if (heldUpMs > 0) suspicion.excuse(heldUpMs, now);
       const before = suspicion.standing(now);
       suspicion.judge(now);
@@ -191,6 +196,9 @@ export class Membership {
         telemetry.log.info({ peer, patienceMs: suspicion.patienceMs() }, "peer is suspect");
       }
       telemetry.metrics.peerSuspect.with(peer).set(standing === "trusted" ? 0 : 1);
+      if (roundTripMs !== undefined) {
+        telemetry.metrics.peerRoundTrip.with(peer).set(roundTripMs / 1_000);
+      }
       const offsetMs = this.clockGuard.offset(peer)?.offsetMs;
       if (offsetMs !== undefined) telemetry.metrics.clockOffset.with(peer).set(offsetMs / 1_000);
     }

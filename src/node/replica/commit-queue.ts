@@ -19,6 +19,10 @@ interface WaitingPut {
   readonly onDone: (error: unknown) => void;
 }
 
+interface WaitingWrite extends QueuedWrite {
+  readonly queuedAt: Instant;
+}
+
 type OnAnswer = (answer: Answer<"applied">) => void;
 
 const APPLIED: Answer<"applied"> = { kind: "ok", value: "applied" };
@@ -57,7 +61,7 @@ interface CommitQueueModules {
 export class CommitQueue {
   readonly #options: CommitQueueOptions;
   readonly #modules: CommitQueueModules;
-  #waiting: QueuedWrite[] = [];
+  #waiting: WaitingWrite[] = [];
   #puts: WaitingPut[] = [];
   #running: Promise<void> | undefined;
   #scheduled = false;
@@ -68,6 +72,11 @@ export class CommitQueue {
   constructor(options: CommitQueueOptions, modules: CommitQueueModules) {
     this.#options = options;
     this.#modules = modules;
+  }
+
+  /** Writes that wait for the next commit. */
+  get length(): number {
+    return this.#waiting.length;
   }
 
   write(write: ReplicaWrite, deadline: Instant, onAnswer: OnAnswer): void {
@@ -116,7 +125,7 @@ export class CommitQueue {
   }
 
   #enqueue(write: QueuedWrite, purpose: WritePurpose): void {
-    const { space, telemetry } = this.#modules;
+    const { clock, space, telemetry } = this.#modules;
     const { onAnswer } = write;
     if (this.#state !== "open") {
       onAnswer({ kind: "refused", reason: "stopping" });
@@ -127,7 +136,7 @@ export class CommitQueue {
       telemetry.metrics.refused.with("commitQueueMax").add();
       onAnswer({ kind: "refused", reason: "overloaded" });
     } else {
-      this.#waiting.push(write);
+      this.#waiting.push({ ...write, queuedAt: clock.now() });
       this.#schedule();
     }
   }
@@ -158,7 +167,12 @@ export class CommitQueue {
 
   /** At most `commitBatchBytesMax` of records, at least one; those that came too late are refused. */
   #take(): readonly QueuedWrite[] {
-    const now = this.#modules.clock.now();
+    const { clock, telemetry } = this.#modules;
+    const now = clock.now();
+    const [first] = this.#waiting;
+    if (first !== undefined) {
+      telemetry.metrics.commitWait.with().observe((now - first.queuedAt) / 1_000);
+    }
     const taken: QueuedWrite[] = [];
     let bytes = 0;
     let count = 0;

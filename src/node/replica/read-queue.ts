@@ -32,6 +32,11 @@ export class ReadQueue {
     this.#modules = modules;
   }
 
+  /** Reads that wait for the storage or are under way there. */
+  get length(): number {
+    return this.#outstanding;
+  }
+
   read(
     key: RecordKey,
     deadline: Instant,

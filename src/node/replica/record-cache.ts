@@ -1,6 +1,7 @@
 import type { RecordKey } from "../../core/record-key.ts";
 import { latin1Text } from "../../core/bytes.ts";
 import type { KvRecord } from "../../core/version/record.ts";
+import type { Telemetry } from "../../ports/telemetry.ts";
 
 /** What a key, its absence and the bookkeeping of a Map cost beside the record's bytes. */
 const ENTRY_OVERHEAD_BYTES = 400;
@@ -32,13 +33,32 @@ export class RecordCache {
   readonly #commits = new Uint32Array(SLOT_COUNT);
   #bytes = 0;
 
-  constructor({ recordCacheBytes }: { recordCacheBytes: number }) {
+  readonly #hits: { add(): void };
+  readonly #misses: { add(): void };
+
+  constructor(
+    { recordCacheBytes }: { recordCacheBytes: number },
+    { telemetry }: { readonly telemetry: Telemetry },
+  ) {
+    const { cacheLookups } = telemetry.metrics;
     this.#bytesMax = recordCacheBytes;
+    this.#hits = cacheLookups.with("hit");
+    this.#misses = cacheLookups.with("miss");
+  }
+
+  /** What all of it takes, an estimate. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   lookUp(key: RecordKey): CacheEntry | undefined {
     const entry = this.#entries.get(latin1Text(key));
-    if (entry !== undefined) entry.used = true;
+    if (entry === undefined) {
+      this.#misses.add();
+      return undefined;
+    }
+    this.#hits.add();
+    entry.used = true;
     return entry;
   }
 

@@ -99,6 +99,7 @@ export class SpaceWatch {
       const space = await storage.space();
       this.#space.measured(space);
       telemetry.metrics.diskFree.with().set(space.freeBytes);
+      telemetry.metrics.diskSize.with().set(space.totalBytes);
       this.#measurable = true;
     } catch (error) {
       if (this.#measurable) telemetry.log.warn({ err: error }, "free space cannot be measured");

@@ -94,9 +94,9 @@ export class ReplicaBench {
     const { telemetry, disk } = this;
     const storage = await disk.open();
     const clock = this.time.clock();
-    const cache = new RecordCache(options);
+    const cache = new RecordCache(options, { telemetry });
     const quarantine = new Quarantine({ cache, telemetry });
-    const stored = new StoredRecords({ storage, quarantine });
+    const stored = new StoredRecords({ clock, storage, quarantine, telemetry });
     const onStorageError = (error: unknown): void => void this.storageErrors.push(error);
     const recover = async (): Promise<void> => {
       if (this.failRecovery !== undefined) throw this.failRecovery;

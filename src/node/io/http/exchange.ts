@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { latin1Text } from "../../../core/bytes.ts";
 import { KvError } from "../../../core/errors.ts";
-import type { Logger } from "../../../ports/telemetry.ts";
+import type { Telemetry } from "../../../ports/telemetry.ts";
 import { PROBLEM_TYPE, problemBody, problemHeaders } from "./problem.ts";
 import { Timing, traceparentOf } from "./trace.ts";
 
@@ -86,12 +86,13 @@ export class Exchange {
   }
 
   /** Anything that is no KvError is a bug: it is logged whole and told briefly. */
-  fail(error: unknown, log: Logger): void {
+  fail(error: unknown, { log, metrics }: Telemetry): void {
     if (this.#refused) return;
     const known =
       error instanceof KvError
         ? error
         : new KvError("internal", "an internal error; the log has more under this request id");
+    metrics.problems.with(known.code).add();
     if (known.code === "internal") {
       const traceparent = traceparentOf(this.request);
       log.error({ err: error, requestId: this.requestId, traceparent }, "bug");

@@ -71,7 +71,11 @@ export class HttpApi {
     this.#server.on("checkExpectation", serve);
     this.#server.on("connection", (socket) => {
       this.#connections.set(socket, 0);
-      socket.once("close", () => this.#connections.delete(socket));
+      this.#showConnections();
+      socket.once("close", () => {
+        this.#connections.delete(socket);
+        this.#showConnections();
+      });
     });
     this.#server.maxConnections = options.clientConnectionsMax;
     // node:http drops what is beyond a number of headers in silence; here their bytes are the bound.
@@ -93,10 +97,12 @@ export class HttpApi {
   }
 
   #refuse(error: Error, socket: Duplex): void {
+    const { problems, refused } = this.#modules.telemetry.metrics;
     if ("code" in error && error.code === "ERR_HTTP_REQUEST_TIMEOUT") {
-      this.#modules.telemetry.metrics.refused.with("clientRequestTimeoutMs").add();
+      refused.with("clientRequestTimeoutMs").add();
     }
-    this.#unparsed.refuse(error, socket, this.#nextRequestId());
+    const problem = this.#unparsed.refuse(error, socket, this.#nextRequestId());
+    if (problem !== undefined) problems.with(problem.code).add();
   }
 
   #nextRequestId(): string {
@@ -133,6 +139,10 @@ export class HttpApi {
     this.#server.closeAllConnections();
   }
 
+  #showConnections(): void {
+    this.#modules.telemetry.metrics.clientConnections.with().set(this.#connections.size);
+  }
+
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     this.#count(socket, 1);
@@ -145,7 +155,7 @@ export class HttpApi {
     });
     this.#unparsed.began(exchange);
     this.#dispatch(exchange).catch((error: unknown) =>
-      exchange.fail(error, this.#modules.telemetry.log),
+      exchange.fail(error, this.#modules.telemetry),
     );
   }
 

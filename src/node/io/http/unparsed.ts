@@ -23,16 +23,24 @@ export class Unparsed {
     this.#newest.set(exchange.request.socket, exchange);
   }
 
-  refuse(error: Error, socket: Duplex, requestId: string): void {
+  /** @returns what the client was told, if that was anything. */
+  refuse(error: Error, socket: Duplex, requestId: string): KvError | undefined {
     // Whatever else comes is no request either.
-    if (this.#refused.has(socket)) return;
+    if (this.#refused.has(socket)) return undefined;
     this.#refused.add(socket);
     const newest = this.#newest.get(socket);
     const problem = this.#problemOf(error);
-    if (!socket.writable || newest?.response === "sent-early") socket.destroy();
-    else if (newest?.response === "awaits-body") newest.refuse(problem);
-    else if (newest?.response === "under-way") newest.closeAfterwards();
+    if (!socket.writable || newest?.response === "sent-early") {
+      socket.destroy();
+      return undefined;
+    }
+    if (newest?.response === "under-way") {
+      newest.closeAfterwards();
+      return undefined;
+    }
+    if (newest?.response === "awaits-body") newest.refuse(problem);
     else end(socket, problem, requestId);
+    return problem;
   }
 
   #problemOf(error: Error): KvError {

@@ -74,6 +74,13 @@ export class PeerLink {
     return this.#state;
   }
 
+  showState(): void {
+    const { peerInflight, peerQueued } = this.#modules.telemetry.metrics;
+    const { id } = this.#options.peer;
+    peerInflight.with(id).set(this.#pending.size);
+    peerQueued.with(id).set(this.#connection?.queuedBytes ?? 0);
+  }
+
   send(request: OutgoingRequest): void {
     const connection = this.#connection;
     if (connection === undefined) return request.onReply({ kind: "not-sent" });

@@ -69,6 +69,11 @@ export class PeerTransport implements Transport {
     return this.#links.get(peer)?.state ?? { kind: "unreachable", reason: "no such peer" };
   }
 
+  /** Sets the metrics that show how the links stand. */
+  showState(): void {
+    for (const link of this.#links.values()) link.showState();
+  }
+
   async close(): Promise<void> {
     for (const link of this.#links.values()) link.close();
     await this.#listener.close();

@@ -65,7 +65,7 @@ export function openApi(given: {
         bucket: () => undefined,
         ...given.view,
       },
-      telemetry: { log, metrics, scrape, flush: () => {} },
+      telemetry: { log, metrics, onScrape: () => {}, scrape, flush: () => {} },
     },
   );
 }
