@@ -38,6 +38,8 @@ import { Deadline } from "./deadline.ts";
 import { explainKey } from "./explain.ts";
 import { forward } from "./forward.ts";
 import { list, listHedging } from "./list.ts";
+import { OperationLog } from "./operation-log.ts";
+import type { OperationLogOptions } from "./operation-log.ts";
 import { read } from "./read.ts";
 import type { ReadModules } from "./read.ts";
 import { write } from "./write.ts";
@@ -50,7 +52,7 @@ const BATCHES_MAX = 32;
 /** Pages of listings that this node puts together at a time: each is a good deal of memory and of reads. */
 const LISTS_MAX = 16;
 
-export interface CoordinatorOptions {
+export interface CoordinatorOptions extends OperationLogOptions {
   readonly requestTimeoutMs: number;
   readonly requestTimeoutMaxMs: number;
   readonly operationsMax: number;
@@ -82,7 +84,13 @@ interface Target {
 interface OperationFacts {
   readonly op: "read" | "write" | "delete" | "explain" | "list";
   readonly mode: Mode;
-  readonly request: { readonly timeoutMs: number | undefined };
+  /** undefined: the operation is about many. */
+  readonly key: RecordKey | undefined;
+  readonly request: {
+    readonly bucket: BucketName;
+    readonly timeoutMs: number | undefined;
+    readonly requestId?: string | undefined;
+  };
   /** What is known of the whole write when this attempt is refused before any work. */
   readonly refused: Outcome;
 }
@@ -95,6 +103,7 @@ export class Coordinator implements Operations {
   readonly #listHedging = listHedging();
   #lists = 0;
   #batches = 0;
+  readonly #log: OperationLog;
   /** With a counter behind it: write ids that no other node and no other run of this one mints. */
   readonly #writeIdPrefix: string;
   #mintedWriteIds = 0;
@@ -105,6 +114,7 @@ export class Coordinator implements Operations {
     this.#options = options;
     this.#modules = modules;
     this.#readModules = { ...modules, backgroundRepairs: new BackgroundRepairs(options) };
+    this.#log = new OperationLog(options, modules);
     this.#writeIdPrefix = hex(modules.rng.bytes(WRITE_ID_PREFIX_BYTES));
   }
 
@@ -113,7 +123,8 @@ export class Coordinator implements Operations {
     if (behind !== undefined) await behind;
     const { properties, key, preferenceList, epoch } = this.#target(request.bucket, request.key);
     const r = quorumSize("r", request.r ?? properties.r, properties.n);
-    const facts = { op: "read", mode: properties.mode, request, refused: "not-applied" } as const;
+    const { mode } = properties;
+    const facts = { op: "read", mode, key, request, refused: "not-applied" } as const;
     return this.#within(facts, async (deadline) => {
       const model = mergeModel(properties.mode);
       const { w, readRepair } = properties;
@@ -156,7 +167,7 @@ export class Coordinator implements Operations {
     if (request.attempt > 1) metrics.retriedWrites.with().add();
     if (content !== undefined) metrics.valueSize.with("write").observe(content.value.byteLength);
     const op = content === undefined ? "delete" : "write";
-    return this.#within({ op, mode: properties.mode, request, refused }, async (deadline) => {
+    return this.#within({ op, mode: properties.mode, key, request, refused }, async (deadline) => {
       const ttlSeconds =
         content === undefined ? undefined : (request.ttlSeconds ?? properties.ttlSeconds);
       const writeId = request.writeId ?? this.#mintWriteId();
@@ -201,7 +212,8 @@ export class Coordinator implements Operations {
     if (this.#lists >= LISTS_MAX) throw this.#tooMany("listsMax", "listings");
     this.#lists += 1;
     try {
-      const facts = { op: "list", mode, request, refused: "not-applied" } as const;
+      const about = { op: "list", mode, key: undefined } as const;
+      const facts = { ...about, request, refused: "not-applied" } as const;
       return await this.#within(facts, async (deadline) => {
         const range = { bucket, prefix, after };
         const plan = { range, limit, layout, n, r, model: mergeModel(mode), deadline };
@@ -263,7 +275,7 @@ export class Coordinator implements Operations {
   async explain(request: ExplainRequest): Promise<ExplainResult> {
     const { properties, key, preferenceList } = this.#target(request.bucket, request.key);
     const { mode } = properties;
-    const facts = { op: "explain", mode, request, refused: "not-applied" } as const;
+    const facts = { op: "explain", mode, key, request, refused: "not-applied" } as const;
     return this.#within(facts, (deadline) =>
       explainKey({ key, properties, preferenceList, deadline }, this.#modules),
     );
@@ -318,7 +330,7 @@ export class Coordinator implements Operations {
 
   /** Admits the operation, gives it its deadline and counts how it ended. */
   async #within<T>(
-    { op, mode, request, refused }: OperationFacts,
+    { op, mode, key, request, refused }: OperationFacts,
     operation: (deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     const { clock, telemetry } = this.#modules;
@@ -336,21 +348,22 @@ export class Coordinator implements Operations {
     const deadline = new Deadline(clock, timeoutMs);
     this.#inflight += 1;
     metrics.inflightRequests.with().set(this.#inflight);
-    let result = "internal";
+    let failure: unknown;
     try {
       // An explanation is asked for when something is wrong, be it the clock.
       if (op !== "explain") this.#modules.checkClock(refused);
-      const value = await operation(deadline);
-      result = "ok";
-      return value;
+      return await operation(deadline);
     } catch (error) {
-      if (error instanceof KvError) result = error.code;
+      failure = error;
       throw error;
     } finally {
       deadline.cancel();
       this.#inflight -= 1;
-      metrics.requests.with(op, mode, result).add();
-      metrics.requestDuration.with(op, mode).observe((clock.now() - begun) / 1_000);
+      const durationMs = clock.now() - begun;
+      metrics.requests.with(op, mode, resultOf(failure)).add();
+      metrics.requestDuration.with(op, mode).observe(durationMs / 1_000);
+      const { bucket, requestId } = request;
+      this.#log.ended({ op, mode, bucket, key, requestId, durationMs, deadline, error: failure });
       metrics.inflightRequests.with().set(this.#inflight);
       if (this.#inflight === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
     }
@@ -360,6 +373,11 @@ export class Coordinator implements Operations {
     this.#mintedWriteIds += 1;
     return parseWriteId(`${this.#writeIdPrefix}-${this.#mintedWriteIds.toString(36)}`);
   }
+}
+
+function resultOf(failure: unknown): string {
+  if (failure === undefined) return "ok";
+  return failure instanceof KvError ? failure.code : "internal";
 }
 
 function quorumSize(name: "r" | "w", choice: QuorumChoice, n: number): number {

@@ -1,16 +1,28 @@
 import type { Clock, Instant, Timer } from "../ports/clock.ts";
 
+/** One stretch of an operation's time, for the log. */
+export interface Phase {
+  readonly phase: string;
+  readonly ms: number;
+  readonly end?: string;
+  /** Milliseconds until the replica's answer, or why there was none. */
+  readonly replicas?: Readonly<Record<string, number | string>>;
+}
+
 /**
  * The one deadline of one operation: absolute, passed down, with a single timer. Whichever round is
- * under way is told when it passes.
+ * under way is told when it passes. It keeps account of where the time went.
  */
 export class Deadline {
   readonly at: Instant;
+  readonly #clock: Clock;
+  readonly #phases: (() => Phase)[] = [];
   readonly #timer: Timer;
   #passed = false;
   #onPass: (() => void) | undefined;
 
   constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
     this.at = clock.now() + timeoutMs;
     this.#timer = clock.after(timeoutMs, () => {
       this.#passed = true;
@@ -27,13 +39,39 @@ export class Deadline {
     this.#onPass = action;
   }
 
-  /** What the promise comes to, unless the deadline passes first. */
-  race<T>(promise: Promise<T>): Promise<T | "deadline"> {
+  /** Most operations are never told of, so a phase is described when somebody asks. */
+  spent(phase: () => Phase): void {
+    this.#phases.push(phase);
+  }
+
+  /** Rounds stand where they ended. */
+  phases(): readonly Phase[] {
+    return this.#phases.map((phase) => phase());
+  }
+
+  /** What the promise comes to, unless the deadline passes first; `phase` is what it is for. */
+  race<T>(promise: Promise<T>, phase: string): Promise<T | "deadline"> {
+    const begun = this.#clock.now();
+    let ms: number | undefined;
+    const ended = (): void => {
+      ms ??= Math.round(this.#clock.now() - begun);
+    };
+    this.spent(() => ({ phase, ms: ms ?? Math.round(this.#clock.now() - begun) }));
     return new Promise((resolve, reject) => {
       if (this.#passed) resolve("deadline");
-      else this.onPass(() => resolve("deadline"));
+      else {
+        this.onPass(() => {
+          ended();
+          resolve("deadline");
+        });
+      }
       // Also when it is too late: somebody must hear of a failure, or the process would end by it.
-      promise.finally(() => this.onPass(undefined)).then(resolve, reject);
+      promise
+        .finally(() => {
+          ended();
+          this.onPass(undefined);
+        })
+        .then(resolve, reject);
     });
   }
 

@@ -9,7 +9,7 @@ export async function mintStamp(plan: WritePlan, stamps: Stamps): Promise<Stamp>
   let cause: unknown;
   try {
     const minted = stamps.mint();
-    const own = minted instanceof Promise ? await plan.deadline.race(minted) : minted;
+    const own = minted instanceof Promise ? await plan.deadline.race(minted, "lease") : minted;
     if (own !== "deadline") return own;
   } catch (error) {
     cause = error;

@@ -24,6 +24,8 @@ import type { Forwarded, ForwardPlan } from "./forward.ts";
 import { KeyTurns } from "./key-turns.ts";
 import { confirmKnown } from "./known-write.ts";
 import { learn } from "./learn.ts";
+import { OperationLog } from "./operation-log.ts";
+import type { OperationLogOptions } from "./operation-log.ts";
 import { mintStamp } from "./mint-stamp.ts";
 import { replicate, writeFailure } from "./replicate.ts";
 import { askingOrder } from "./round.ts";
@@ -53,11 +55,16 @@ export class Minter implements Pick<PeerHandler, "mint"> {
   readonly #modules: MinterModules;
   readonly #trust: ActorTrust;
   readonly #turns = new KeyTurns();
+  readonly #log: OperationLog;
   #replicas: Replicas | undefined;
   #inflight = 0;
 
-  constructor({ operationsMax }: { operationsMax: number }, modules: MinterModules) {
-    this.#operationsMax = operationsMax;
+  constructor(
+    options: { readonly operationsMax: number } & OperationLogOptions,
+    modules: MinterModules,
+  ) {
+    this.#operationsMax = options.operationsMax;
+    this.#log = new OperationLog(options, modules);
     this.#modules = modules;
     this.#trust = new ActorTrust(modules.renewActor);
   }
@@ -87,7 +94,8 @@ export class Minter implements Pick<PeerHandler, "mint"> {
     }
     if (deadline <= clock.now()) return onAnswer({ kind: "refused", reason: "expired" });
     this.#inflight += 1;
-    const until = new Deadline(clock, deadline - clock.now());
+    const begun = clock.now();
+    const until = new Deadline(clock, deadline - begun);
     void this.#run(request, until, { ...this.#modules, replicas: this.#replicas })
       .catch((error: unknown) => {
         const known = error instanceof KvError;
@@ -98,6 +106,16 @@ export class Minter implements Pick<PeerHandler, "mint"> {
       .then((value) => {
         until.cancel();
         this.#inflight -= 1;
+        this.#log.ended({
+          op: "mint",
+          mode: "siblings",
+          bucket: bucketOfRecordKey(request.key),
+          key: request.key,
+          requestId: undefined,
+          durationMs: clock.now() - begun,
+          deadline: until,
+          error: value.kind === "failed" ? value.error : undefined,
+        });
         onAnswer({ kind: "ok", value });
       });
   }
@@ -113,7 +131,7 @@ export class Minter implements Pick<PeerHandler, "mint"> {
       throw notMinted(plan, "the disk of the replica that was to mint it is full");
     }
     const turn = this.#turns.take(plan.key);
-    const end = await deadline.race(turn);
+    const end = await deadline.race(turn, "turn");
     if (end === "deadline") {
       void turn.then((endTurn) => endTurn());
       throw notMinted(plan, "other writes of the key took all the time");

@@ -7,7 +7,7 @@ import type { Clock, Instant, Timer } from "../ports/clock.ts";
 import type { PeerHandler } from "../ports/peer-handler.ts";
 import type { Purpose, Replicas } from "../ports/replicas.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { Deadline } from "./deadline.ts";
+import type { Deadline, Phase } from "./deadline.ts";
 import type { Hedging } from "./hedging.ts";
 
 type RoundName = "read" | "learn" | "mint" | "write" | "write-back" | "explain" | "list";
@@ -43,6 +43,12 @@ export interface RoundModules {
   readonly telemetry: Telemetry;
 }
 
+interface Ask {
+  readonly askedAt: Instant;
+  /** Until its answer, if that was ok. */
+  tookMs: number | undefined;
+}
+
 /** Timers are no finer than this. */
 const TIMER_GRAIN_MS = 1;
 
@@ -56,7 +62,7 @@ export class Round<T> {
   readonly #plan: RoundPlan<T>;
   readonly #modules: RoundModules;
   readonly #spareDelayMs: number;
-  readonly #askedAt = new Map<NodeId, Instant>();
+  readonly #asks = new Map<NodeId, Ask>();
   /** Asked in their turn and silent so far. */
   readonly #waiting = new Set<NodeId>();
   /** Asked beside silent ones. */
@@ -162,7 +168,7 @@ export class Round<T> {
     if (node === undefined) return;
     if (this.#asked >= first) this.#modules.telemetry.metrics.spareRequests.with(name).add();
     this.#asked += 1;
-    this.#askedAt.set(node, this.#modules.clock.now());
+    this.#asks.set(node, { askedAt: this.#modules.clock.now(), tookMs: undefined });
     if (!this.#hedges.has(node)) this.#waiting.add(node);
     quorum.send?.();
     this.#plan.ask(this.#modules.replicas.of(node), (answer) => this.#take(node, answer));
@@ -190,9 +196,10 @@ export class Round<T> {
   #time(node: NodeId): void {
     const { name } = this.#plan;
     const { clock, hedging, replicas, telemetry } = this.#modules;
-    const askedAt = this.#askedAt.get(node);
-    assert(askedAt !== undefined, "only who was asked answers");
-    const tookMs = clock.now() - askedAt;
+    const ask = this.#asks.get(node);
+    assert(ask !== undefined, "only who was asked answers");
+    const tookMs = clock.now() - ask.askedAt;
+    ask.tookMs = tookMs;
     telemetry.metrics.replicaDuration.with(node, name).observe(tookMs / 1_000);
     if (node === replicas.self || this.#hedges.has(node)) return;
     if (name === "read" || name === "learn" || name === "mint" || name === "list") {
@@ -203,11 +210,26 @@ export class Round<T> {
   #count(end: RoundEnd): void {
     const { clock, telemetry } = this.#modules;
     const { hedges, roundDuration } = telemetry.metrics;
-    roundDuration.with(this.#plan.name, end).observe((clock.now() - this.#begunAt) / 1_000);
+    const tookMs = clock.now() - this.#begunAt;
+    roundDuration.with(this.#plan.name, end).observe(tookMs / 1_000);
+    this.#plan.deadline.spent(() => this.#phase(end, tookMs));
     for (const state of this.#hedges.values()) {
       hedges.with(state === "answered" ? "won" : "wasted").add();
     }
     if (this.#overBudget) hedges.with("over-budget").add();
+  }
+
+  #phase(end: RoundEnd, tookMs: number): Phase {
+    const replicas = [...this.#asks].map(([node, { tookMs: ms }]) => {
+      const answer = ms === undefined ? this.#failures.get(node) : Math.round(ms);
+      return [node, answer ?? "silent"] as const;
+    });
+    return {
+      phase: this.#plan.name,
+      ms: Math.round(tookMs),
+      end,
+      replicas: Object.fromEntries(replicas),
+    };
   }
 
   /**

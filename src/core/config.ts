@@ -159,6 +159,12 @@ export const OPTIONS = {
     placeholder: "LEVEL",
     doc: "least severity that is logged: error, warn, info or debug",
   }),
+  slowOperationMs: option<number>({
+    default: 500,
+    parse: integer({ min: 1, max: 300_000 }),
+    placeholder: "MS",
+    doc: "operations and commits that take this long are logged, with where their time went",
+  }),
   requestTimeoutMs: option<number>({
     default: 2_000,
     parse: integer({ min: 1, max: 30_000 }),

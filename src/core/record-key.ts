@@ -46,6 +46,11 @@ export function recordKeyPrefix(partition: number): Uint8Array {
   return Uint8Array.of(KIND_RECORD, partition >> 8, partition & 0xff);
 }
 
+/** What logs call a key by: keys themselves are never logged. `kv key locate` tells it. */
+export function keyHash(address: RecordKey): string {
+  return hash32(address).toString(16).padStart(8, "0");
+}
+
 /** @returns undefined unless `bytes` is exactly what {@link recordKey} makes of its bucket and key. */
 export function parseRecordKey(bytes: Uint8Array): RecordKey | undefined {
   if (bytes[0] !== KIND_RECORD) return undefined;

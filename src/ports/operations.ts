@@ -10,6 +10,8 @@ import type { Content, Version, VersionIdentity } from "../core/version/version.
 export type QuorumChoice = number | "one" | "quorum" | "all";
 
 export interface ReadRequest {
+  /** For the log. */
+  readonly requestId?: string | undefined;
   readonly bucket: BucketName;
   readonly key: Key;
   /** R; the bucket's unless given. */
@@ -18,6 +20,8 @@ export interface ReadRequest {
 }
 
 export interface WriteRequest {
+  /** For the log. */
+  readonly requestId?: string | undefined;
   readonly bucket: BucketName;
   readonly key: Key;
   /** undefined deletes: a tombstone is written. */
@@ -126,6 +130,8 @@ export interface Placement {
 }
 
 export interface ExplainRequest {
+  /** For the log. */
+  readonly requestId?: string | undefined;
   readonly bucket: BucketName;
   readonly key: Key;
   readonly timeoutMs: number | undefined;

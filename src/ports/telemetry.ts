@@ -6,8 +6,13 @@ export interface Logger {
   debug(fields: LogFields, message: string): void;
 }
 
+/** Names of what is never logged. A sink censors them, however deep, should they come all the same. */
+export const UNLOGGED = ["key", "value", "body", "secret", "authorization", "proof"] as const;
+
 /** Never keys, values or secrets. `err` is printed with its stack and causes. */
-export type LogFields = Readonly<Record<string, unknown>>;
+export type LogFields = Readonly<Record<string, unknown>> & {
+  readonly [K in (typeof UNLOGGED)[number]]?: never;
+};
 
 interface MetricSpec {
   readonly kind: "counter" | "gauge" | "histogram";

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { destination, pino } from "pino";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
-import { METRICS } from "../../ports/telemetry.ts";
+import { METRICS, UNLOGGED } from "../../ports/telemetry.ts";
 import type { MetricName, Metrics, Telemetry } from "../../ports/telemetry.ts";
 import { PlainHistogram } from "./plain-histogram.ts";
 
@@ -18,17 +18,19 @@ export interface SystemTelemetry extends Telemetry {
 export function systemTelemetry(opts: {
   level: string;
   base: Readonly<Record<string, string>>;
+  /** Where the log goes instead of standard output. */
+  file?: string;
 }): SystemTelemetry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const out = destination({ dest: 1, sync: true });
+  const out = destination({ dest: opts.file ?? 1, sync: true });
   const log = pino(
     {
       level: opts.level,
       base: opts.base,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: ["secret", "*.secret", "headers.authorization"],
+      formatters: { level: (label) => ({ level: label }), log: withoutBytes },
+      redact: UNLOGGED.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
     },
     out,
   );
@@ -45,6 +47,14 @@ export function systemTelemetry(opts: {
     },
     flush: () => out.flushSync(),
   };
+}
+
+/** Keys and values are bytes, whatever somebody names them. */
+function withoutBytes(fields: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(fields).map(([name, field]) =>
+    field instanceof Uint8Array ? [name, `[${field.byteLength} bytes]`] : [name, field],
+  );
+  return Object.fromEntries(entries) as Record<string, unknown>;
 }
 
 /** Hot paths count in plain fields; prom-client learns the numbers when somebody scrapes. */

@@ -1,5 +1,6 @@
 import type { Answer, Failure } from "../../core/answer.ts";
 import type { WritePurpose } from "../../core/free-space.ts";
+import { LineBudget } from "../../core/line-budget.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import type { KvRecord } from "../../core/version/record.ts";
 import type { Clock, Instant } from "../../ports/clock.ts";
@@ -31,6 +32,7 @@ const DOUBT: Failure = { kind: "unknown", reason: "storage-error" };
 export interface CommitQueueOptions {
   readonly commitQueueMax: number;
   readonly commitBatchBytesMax: number;
+  readonly slowOperationMs: number;
 }
 
 interface CommitJournal {
@@ -61,6 +63,7 @@ interface CommitQueueModules {
 export class CommitQueue {
   readonly #options: CommitQueueOptions;
   readonly #modules: CommitQueueModules;
+  readonly #slowLines = new LineBudget({ perSecond: 1, burst: 5 });
   #waiting: WaitingWrite[] = [];
   #puts: WaitingPut[] = [];
   #running: Promise<void> | undefined;
@@ -166,14 +169,14 @@ export class CommitQueue {
   }
 
   /** At most `commitBatchBytesMax` of records, at least one; those that came too late are refused. */
-  #take(): readonly QueuedWrite[] {
+  #take(): readonly WaitingWrite[] {
     const { clock, telemetry } = this.#modules;
     const now = clock.now();
     const [first] = this.#waiting;
     if (first !== undefined) {
       telemetry.metrics.commitWait.with().observe((now - first.queuedAt) / 1_000);
     }
-    const taken: QueuedWrite[] = [];
+    const taken: WaitingWrite[] = [];
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#waiting) {
@@ -191,8 +194,9 @@ export class CommitQueue {
     return taken;
   }
 
-  async #commit(writers: readonly QueuedWrite[], puts: readonly WaitingPut[]): Promise<void> {
+  async #commit(writers: readonly WaitingWrite[], puts: readonly WaitingPut[]): Promise<void> {
     const { clock, journal, space, storage, telemetry } = this.#modules;
+    const takenAt = clock.now();
     const commits = await this.#merge(KeyCommit.group(writers));
     const sync = puts.length > 0 || writers.some(({ durability }) => durability === "sync");
     const writes = puts.map(({ put }) => put);
@@ -223,8 +227,28 @@ export class CommitQueue {
     telemetry.metrics.commitDuration
       .with(sync ? "sync" : "async")
       .observe((clock.now() - begun) / 1000);
+    this.#tellIfSlow(writers, { takenAt, readAt: begun, sync });
     for (const commit of commits) this.#finish(commit);
     for (const { onDone } of puts) onDone(undefined);
+  }
+
+  /** Of a commit that kept its first writer waiting: where the time went. */
+  #tellIfSlow(
+    writers: readonly WaitingWrite[],
+    { takenAt, readAt, sync }: { takenAt: Instant; readAt: Instant; sync: boolean },
+  ): void {
+    const { clock, telemetry } = this.#modules;
+    const now = clock.now();
+    const queuedAt = writers[0]?.queuedAt ?? takenAt;
+    if (now - queuedAt < this.#options.slowOperationMs) return;
+    const suppressed = this.#slowLines.take(now);
+    if (suppressed === undefined) return;
+    const phases = {
+      queueMs: Math.round(takenAt - queuedAt),
+      readMs: Math.round(readAt - takenAt),
+      [sync ? "fsyncMs" : "writeMs"]: Math.round(now - readAt),
+    };
+    telemetry.log.info({ ...phases, writes: writers.length, suppressed }, "a commit was slow");
   }
 
   /** Writers of a key whose old record cannot be read are answered here; the others' keys remain. */

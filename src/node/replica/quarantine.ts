@@ -1,6 +1,6 @@
 import { latin1Text } from "../../core/bytes.ts";
-import { hash32 } from "../../core/hash.ts";
-import { bucketOfRecordKey, partitionOfRecordKey } from "../../core/record-key.ts";
+
+import { bucketOfRecordKey, keyHash, partitionOfRecordKey } from "../../core/record-key.ts";
 import type { RecordKey } from "../../core/record-key.ts";
 import type { DamagedRecord } from "../../core/version/record.ts";
 import type { UnconfirmedRecord } from "../../core/version/unconfirmed.ts";
@@ -63,7 +63,7 @@ export class Quarantine {
         reason,
         bucket: bucketOfRecordKey(key),
         partition: partitionOfRecordKey(key),
-        keyHash: hash32(key).toString(16),
+        keyHash: keyHash(key),
       },
       "a stored record is damaged; it is to be repaired from its other replicas",
     );

@@ -2,6 +2,9 @@ import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { KeyExplanation } from "../../../src/client/client.ts";
 import type { ExplainedReplica, ExplainedVersion } from "../../../src/client/key-explanation.ts";
+import { utf8 } from "../../../src/core/bytes.ts";
+import { parseBucketName, parseKey } from "../../../src/core/ids.ts";
+import { keyHash, recordKey } from "../../../src/core/record-key.ts";
 import { FakeNode, found, problem } from "../../support/fake-node.ts";
 import type { Behaviour } from "../../support/fake-node.ts";
 import { kv } from "../../support/shell.ts";
@@ -225,6 +228,8 @@ describe("kv key inspect", () => {
 });
 
 describe("kv key locate", () => {
+  const IN_LOGS = keyHash(recordKey(parseBucketName("default"), parseKey(utf8("k"))));
+
   test("names the replicas in order, and which cannot be reached", async () => {
     const replicas = [{ ...holding("n3", SILENT), inSync: false }, holding("n1", {}, VERSION)];
     await using node = await FakeNode.open(explains(explanation(replicas)));
@@ -237,7 +242,12 @@ describe("kv key locate", () => {
       "1  n3       east  10.0.0.3:7180  unreachable: connect ECONNREFUSED",
       "2  n1       -     10.0.0.1:7180  connected",
       "",
+      `logs call it ${IN_LOGS}`,
+      "",
     ]);
+    const json = await kv(["key", "locate", "k", "-o", "json", "-e", node.url]);
+    expect(JSON.parse(json.stdout.toString())).toMatchObject({ keyHash: IN_LOGS });
+    node.requests.pop();
     expect(node.requests.map(({ query }) => query.get("explain"))).toEqual(["placement"]);
   });
 });

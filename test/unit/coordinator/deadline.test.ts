@@ -7,9 +7,13 @@ describe("racing a deadline", () => {
   test("what comes first counts", async () => {
     const time = new VirtualTime({ drain });
     const deadline = new Deadline(time.clock(), 10);
-    expect(await deadline.race(Promise.resolve("in time"))).toBe("in time");
-    const never = deadline.race(new Promise<string>(() => {}));
+    expect(await deadline.race(Promise.resolve("in time"), "soon")).toBe("in time");
+    const never = deadline.race(new Promise<string>(() => {}), "never");
     expect(await time.settled(never)).toBe("deadline");
+    expect(deadline.phases()).toEqual([
+      { phase: "soon", ms: 0 },
+      { phase: "never", ms: 10 },
+    ]);
   });
 
   test("a failure that comes too late is heard of by somebody", async () => {
@@ -19,7 +23,7 @@ describe("racing a deadline", () => {
     const unheard: unknown[] = [];
     const note = (reason: unknown): void => void unheard.push(reason);
     process.on("unhandledRejection", note);
-    expect(await deadline.race(Promise.reject(new Error("late")))).toBe("deadline");
+    expect(await deadline.race(Promise.reject(new Error("late")), "late")).toBe("deadline");
     await drain();
     process.off("unhandledRejection", note);
     expect(unheard).toEqual([]);

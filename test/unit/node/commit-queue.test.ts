@@ -48,6 +48,45 @@ describe("group commit", () => {
     expect(bench.telemetry.observations("commitBatch")).toEqual([1, 30]);
   });
 
+  test("a commit that takes 500 ms or more tells where the time went; one of 499 ms says nothing", async () => {
+    for (const [ms, told] of [
+      [499, 0],
+      [500, 1],
+    ] as const) {
+      const bench = await ReplicaBench.open();
+      const release = bench.hold("sync");
+      bench.write(writeOf("k", "v"));
+      await bench.time.advance(ms);
+      release();
+      await bench.settle();
+      expect(bench.telemetry.lines).toHaveLength(told);
+    }
+    const bench = await ReplicaBench.open();
+    const releaseRead = bench.hold("getMany");
+    bench.write(writeOf("first", "1"));
+    await bench.time.advance(100);
+    releaseRead();
+    const releaseSync = bench.hold("sync");
+    await bench.time.advance(50);
+    for (const key of ["second", "third"]) bench.write(writeOf(key, "2"));
+    await bench.time.advance(600);
+    releaseSync();
+    await bench.settle();
+    expect(bench.telemetry.lines).toEqual([
+      {
+        level: "info",
+        message: "a commit was slow",
+        fields: { queueMs: 0, readMs: 100, fsyncMs: 650, writes: 1, suppressed: 0 },
+      },
+      {
+        level: "info",
+        message: "a commit was slow",
+        fields: { queueMs: 600, readMs: 0, fsyncMs: 0, writes: 2, suppressed: 0 },
+      },
+    ]);
+    expect(bench.telemetry.observations("commitWait")).toEqual([0, 0.6]);
+  });
+
   test("nobody is answered before the batch is on the disk", async () => {
     for (const work of ["batch", "sync"] as const) {
       const bench = await ReplicaBench.open();

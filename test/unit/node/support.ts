@@ -40,6 +40,7 @@ export interface ReplicaOptions {
   readonly diskFreeBytesMin?: number;
 }
 
+export const SLOW_OPERATION_MS = 500;
 export const DISK_POLL_MS = 1_000;
 
 const DEFAULTS = {
@@ -49,6 +50,7 @@ const DEFAULTS = {
   recordCacheBytes: 0,
   diskFreeBytesMin: 0,
   diskPollMs: DISK_POLL_MS,
+  slowOperationMs: SLOW_OPERATION_MS,
 };
 
 interface Parts {

@@ -33,7 +33,8 @@ export async function explainKey(
   const { explain, timeoutMs } = parseQuery(query, "explain");
   const placement = placementJson(operations.locate(bucket, key), view);
   if (explain === "placement") return answerJson(exchange, placement);
-  const asked = operations.explain({ bucket, key, timeoutMs });
+  const { requestId } = exchange;
+  const asked = operations.explain({ requestId, bucket, key, timeoutMs });
   const explained = await exchange.timing.of("quorum", asked);
   answerJson(exchange, { ...placement, ...explanationJson(explained) });
 }

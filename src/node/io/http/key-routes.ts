@@ -63,7 +63,9 @@ async function getKey(
   if (dot !== undefined && view.bucket(bucket)?.mode === "lww") {
     throw new KvError("bucket-mode-unfit", `bucket '${bucket}' keeps a single version of a key`);
   }
-  const result = await exchange.timing.of("quorum", operations.read({ bucket, key, r, timeoutMs }));
+  const { requestId } = exchange;
+  const asked = operations.read({ requestId, bucket, key, r, timeoutMs });
+  const result = await exchange.timing.of("quorum", asked);
   if (dot !== undefined) {
     // Who was shown one sibling has not seen the others: no context.
     return answerVersion(exchange, {
@@ -156,7 +158,7 @@ async function deleteKey(
 
 /** All that a write asks for, but its content. */
 function askedOf(
-  { request }: Exchange,
+  { request, requestId }: Exchange,
   { bucket, key, query }: KeyTarget,
   kind: "put" | "delete",
 ): Omit<WriteRequest, "content"> {
@@ -164,6 +166,7 @@ function askedOf(
   checkConditionals(request, "write");
   const { w, timeoutMs, durability, ttlSeconds } = parseQuery(query, kind);
   return {
+    requestId,
     bucket,
     key,
     w,
