@@ -339,6 +339,7 @@ export class Coordinator implements Operations {
     const timeoutMs = this.#timeoutMs(request);
     if (this.#inflight >= operationsMax) {
       metrics.refused.with("operationsMax").add();
+      metrics.requests.with(op, mode, "overloaded").add();
       throw new KvError("overloaded", `${this.#inflight} operations are in flight on this node`, {
         outcome: refused,
         retryAfterMs: OVERLOAD_RETRY_AFTER_MS,

@@ -146,6 +146,7 @@ describe("operationsMax", () => {
     expect(again).toMatchObject({ code: "overloaded", status: 429, outcome: "unknown" });
     expect(cluster.requests.length).toBe(sent);
     expect(node.telemetry.count("refused", "operationsMax")).toBe(4);
+    expect(node.telemetry.count("requests", "write", "lww", "overloaded")).toBe(2);
     await cluster.run(Promise.all(running));
     expect((await cluster.run(node.get("b"))).version).toBeDefined();
     expect(node.telemetry.gauge("inflightRequests")).toBe(0);
