@@ -250,7 +250,7 @@ export class Coordinator implements Operations {
   }
 
   /** @throws KvError `parameter-invalid` */
-  #timeoutMs({ timeoutMs }: OperationFacts["request"]): number {
+  #timeoutMs({ timeoutMs }: Pick<OperationFacts["request"], "timeoutMs">): number {
     const { requestTimeoutMs, requestTimeoutMaxMs } = this.#options;
     const chosen = timeoutMs ?? requestTimeoutMs;
     if (chosen <= requestTimeoutMaxMs) return chosen;

@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -6,12 +7,11 @@ import { VALUE_BYTES_MAX } from "../../../src/core/bucket.ts";
 import { OPTIONS, OPTION_NAMES, variableOf } from "../../../src/core/config.ts";
 import { parseConfig } from "../../../src/core/parse-config.ts";
 import type { Config } from "../../../src/core/config.ts";
+import { needs } from "../../support/needs.ts";
+import { ALERT_NAMES, read, ROOT } from "./support.ts";
 
 // No container engine runs where these tests run, so the deployment files are held against each
 // other and against the code that they configure.
-
-const ROOT = join(import.meta.dirname, "..", "..", "..");
-const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 
 interface Service {
   readonly image: string;
@@ -115,7 +115,15 @@ describe("docker-compose.yml", () => {
       volumes.map((volume) => volume.split(":")[0] ?? ""),
     );
     const files = mounts.filter((source) => source.startsWith("."));
-    expect(files).toEqual(["./nginx.conf"]);
+    expect(new Set(files)).toEqual(
+      new Set([
+        "./nginx.conf",
+        "./deploy/prometheus",
+        "./deploy/alertmanager",
+        "./deploy/grafana/provisioning",
+        "./deploy/grafana/dashboards",
+      ]),
+    );
     for (const file of files) expect(existsSync(join(ROOT, file))).toBe(true);
     expect(mounts.filter((source) => !source.startsWith("."))).toEqual(
       Object.keys(COMPOSE.volumes),
@@ -154,6 +162,71 @@ describe("docker-compose.yml", () => {
       const drain = drainNoticeMs + drainTimeoutMs;
       expect(milliseconds(service.stop_grace_period)).toBeGreaterThan(drain);
     }
+  });
+});
+
+describe("what watches the nodes", () => {
+  const WATCHERS = { prometheus: 9090, alertmanager: 9093, grafana: 3000 };
+
+  /** Where a file of this repository is in a service's container. */
+  function mountOf(service: string, source: string): string | undefined {
+    const mount = serviceNamed(service).volumes.find((volume) => volume.startsWith(`${source}:`));
+    expect(mount).toMatch(/:ro$/);
+    return mount?.split(":")[1];
+  }
+
+  test.each(Object.entries(WATCHERS))("%s is on loopback, asked how it is there", (name, port) => {
+    const { ports, healthcheck } = serviceNamed(name);
+    expect(ports).toEqual([`127.0.0.1:${port}:${port}`]);
+    expect(healthcheck.test.slice(0, 2)).toEqual(["CMD", "wget"]);
+    expect(healthcheck.test.at(-1)).toMatch(new RegExp(`^http://127\\.0\\.0\\.1:${port}/`));
+  });
+
+  test("every image has an exact version", () => {
+    for (const { image } of Object.values(COMPOSE.services)) {
+      expect(image).toMatch(/:v?\d+\.\d+\.\d+(-alpine)?$/);
+    }
+  });
+
+  test("Prometheus finds its configuration and Alertmanager", () => {
+    const config = `${mountOf("prometheus", "./deploy/prometheus")}/prometheus.yml`;
+    expect(serviceNamed("prometheus").command).toContain(`--config.file=${config}`);
+    const { alerting } = parse(read("deploy/prometheus/prometheus.yml")) as {
+      readonly alerting: unknown;
+    };
+    expect(alerting).toEqual({
+      alertmanagers: [{ static_configs: [{ targets: [`alertmanager:${WATCHERS.alertmanager}`] }] }],
+    });
+  });
+
+  test("Alertmanager finds its configuration, whose inhibitions name alerts that exist", () => {
+    const config = `${mountOf("alertmanager", "./deploy/alertmanager")}/alertmanager.yml`;
+    expect(serviceNamed("alertmanager").command).toContain(`--config.file=${config}`);
+    const named = read("deploy/alertmanager/alertmanager.yml").match(/Kv\w+/g) ?? [];
+    expect(named.length).toBeGreaterThan(0);
+    for (const name of named) expect(ALERT_NAMES).toContain(name);
+  });
+
+  test.skipIf(!needs("amtool"))("amtool takes Alertmanager's configuration", () => {
+    const file = join(ROOT, "deploy/alertmanager/alertmanager.yml");
+    expect(spawnSync("amtool", ["check-config", file]).status).toBe(0);
+  });
+
+  test("Grafana finds its data source and its dashboard, and asks Prometheus", () => {
+    expect(mountOf("grafana", "./deploy/grafana/provisioning")).toBe("/etc/grafana/provisioning");
+    const { datasources } = parse(
+      read("deploy/grafana/provisioning/datasources/prometheus.yml"),
+    ) as { readonly datasources: readonly { readonly url: string }[] };
+    expect(datasources.map(({ url }) => url)).toEqual([`http://prometheus:${WATCHERS.prometheus}`]);
+    const { providers } = parse(read("deploy/grafana/provisioning/dashboards/quorate.yml")) as {
+      readonly providers: readonly { readonly options: { readonly path: string } }[];
+    };
+    const folder = mountOf("grafana", "./deploy/grafana/dashboards");
+    expect(providers.map(({ options }) => options.path)).toEqual([folder]);
+    expect(serviceNamed("grafana").environment).toMatchObject({
+      GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: `${folder}/quorate.json`,
+    });
+    expect(existsSync(join(ROOT, "deploy/grafana/dashboards/quorate.json"))).toBe(true);
   });
 });
 
