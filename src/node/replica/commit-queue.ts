@@ -242,7 +242,10 @@ export class CommitQueue {
     const queuedAt = writers[0]?.queuedAt ?? takenAt;
     if (now - queuedAt < this.#options.slowOperationMs) return;
     const suppressed = this.#slowLines.take(now);
-    if (suppressed === undefined) return;
+    if (suppressed === undefined) {
+      telemetry.metrics.refused.with("commitLinesMax").add();
+      return;
+    }
     const phases = {
       queueMs: Math.round(takenAt - queuedAt),
       readMs: Math.round(readAt - takenAt),

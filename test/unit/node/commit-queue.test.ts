@@ -87,6 +87,17 @@ describe("group commit", () => {
     expect(bench.telemetry.observations("commitWait")).toEqual([0, 0.6]);
   });
 
+  test("slow commits beyond 5 at once and 1 a second say nothing, which is counted", async () => {
+    const bench = await ReplicaBench.open({ commitBatchBytesMax: 1 });
+    const release = bench.hold("sync");
+    for (const key of keys(9)) bench.write(writeOf(key, "v"));
+    await bench.time.advance(500);
+    release();
+    await bench.settle();
+    expect(bench.telemetry.lines).toHaveLength(5);
+    expect(bench.telemetry.count("refused", "commitLinesMax")).toBe(4);
+  });
+
   test("nobody is answered before the batch is on the disk", async () => {
     for (const work of ["batch", "sync"] as const) {
       const bench = await ReplicaBench.open();
