@@ -15,7 +15,7 @@ function linesOf(log: string): readonly Record<string, unknown>[] {
 test("at level debug, with every operation slow and some failing, no key, value or secret is logged", async () => {
   await using cluster = await startCluster({
     nodes: 3,
-    nodeOptions: { logLevel: "debug", slowOperationMs: "1", requestTimeoutMs: "300" },
+    nodeOptions: { logLevel: "debug", slowOperationMs: "1" },
     nodeEnv: () => ({ KV_SECRET: SECRET }),
   });
   const { n1, n2, n3 } = cluster.nodes;
