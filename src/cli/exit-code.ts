@@ -62,6 +62,7 @@ export function exitCodeOfAll(exitCodes: ReadonlySet<number>): number {
 
 function exitCodeOfProblem(error: KvError): number {
   if (error.code === "unreachable") return EXIT.unreachable;
+  if (error.code === "forbidden") return EXIT.forbidden;
   if (error.code === "option-invalid" || error.code === "secret-required") return EXIT.usage;
   const { status } = error;
   if (ERRORS[error.code].status === undefined || status === 500) return EXIT.internal;
@@ -71,7 +72,6 @@ function exitCodeOfProblem(error: KvError): number {
   }
   if (status >= 500 || status === 429) return EXIT.unavailable;
   if (status === 404) return EXIT.notFound;
-  if (status === 401 || status === 403) return EXIT.forbidden;
   return status === 409 || status === 412 || status === 422 || status === 428
     ? EXIT.conflict
     : EXIT.usage;

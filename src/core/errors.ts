@@ -283,7 +283,7 @@ export const ERRORS = {
     doc: "The proxy in front (nginx, HAProxy) answered: it tried two nodes and could talk to neither, or lost both answers, or knows of no node that is ready. An attempt may have reached a replica.",
   },
   forbidden: {
-    status: 403,
+    status: undefined,
     title: "The request is not allowed",
     outcome: "not-applied",
     retry: "no",

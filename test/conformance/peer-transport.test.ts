@@ -148,16 +148,16 @@ describe("a connection is refused, and the dialler's peerState says why", () => 
     const { status, headers: said } = await raw.offer(headers);
     expect(status).toBe(403);
     expect(decodeURIComponent(said.get("kv-peer-refusal") ?? "")).toBe(
-      "protocol version 1 is not 3",
+      "protocol version 1 is not 4",
     );
   });
 
   test("the protocol versions differ: the dialler shows what the listener said", async () => {
     const { members, one } = await pair();
-    await using old = await openFakePeer({ refusal: "protocol version 1 is not 3" });
+    await using old = await openFakePeer({ refusal: "protocol version 1 is not 4" });
     await using dialler = await openPeer(one, rerouted(members, TWO, old.address));
     await until("it is refused", () => reasonOf(dialler.transport, TWO).includes("refused"));
-    expect(reasonOf(dialler.transport, TWO)).toBe("refused: protocol version 1 is not 3");
+    expect(reasonOf(dialler.transport, TWO)).toBe("refused: protocol version 1 is not 4");
   });
 
   test("a listener that accepts anybody but cannot prove the secret is not believed", async () => {

@@ -123,6 +123,7 @@ export function attempt(world: World, { client, plan, machine }: Request): Promi
         }
         sometimes.note(`error ${error.code}`);
         if (error.code === "clock-unsafe") noteGuard(world, plan, error);
+        if (error.code === "context-too-large") world.crowdedKeys.add(plan.key);
         end(error.outcome, { ...NOTHING_TOLD, stamp: error.data.stamp });
       },
     );

@@ -1,4 +1,5 @@
 import type { ClockRange } from "../../src/checker/expiry.ts";
+import { KvError } from "../../src/core/errors.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { NodeId } from "../../src/core/ids.ts";
 import { Node } from "../../src/node/node.ts";
@@ -141,7 +142,7 @@ export class Machine {
   async #open(life: number): Promise<void> {
     const { network, document } = this.#world;
     const { clock, telemetry } = this;
-    const storage: MemoryStorage = await this.disk.open();
+    const storage = await this.#openDisk();
     const node = await Node.open(this.#options, {
       clock,
       telemetry,
@@ -161,6 +162,20 @@ export class Machine {
     });
     await this.#judged(node);
     if (life === this.lives) this.#node = node;
+  }
+
+  /**
+   * A database that lost power before its first fsync does not open and does not say whose it is: an
+   * operator puts a new one in its place.
+   */
+  async #openDisk(): Promise<MemoryStorage> {
+    try {
+      return await this.disk.open();
+    } catch (error) {
+      if (!(error instanceof KvError) || error.code !== "directory-damaged") throw error;
+      this.disk = new MemoryDisk();
+      return this.disk.open();
+    }
   }
 
   /**

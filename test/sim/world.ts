@@ -50,6 +50,8 @@ export class World {
   /** Extra delay of one direction, `from to` → ms. */
   readonly slowLinks = new Map<string, number>();
   readonly slowDisks = new Map<Machine, number>();
+  /** Keys whose causal context is full. */
+  readonly crowdedKeys = new Set<string>();
   readonly #networkRng: SeededRng;
   readonly #buggifyRng: SeededRng;
   readonly #diskRng: SeededRng;

@@ -833,8 +833,8 @@ export const MUTANTS = new Map([
       edits: [
         {
           file: "src/core/version/successor",
-          find: "return own.length === 1 ?",
-          replace: "return own.length > 0 ?",
+          find: "own?.siblings.length === 1 && own.discarded === (context.get(actor) ?? NO_STAMP)",
+          replace: "own !== undefined",
         },
       ],
     },

@@ -3,7 +3,6 @@ import { msOfStamp } from "../../../core/hlc.ts";
 import type { NodeView } from "../../../ports/node-view.ts";
 import type {
   Operations,
-  QuorumFacts,
   ReadResult,
   WriteRequest,
   WriteResult,
