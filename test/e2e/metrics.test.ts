@@ -19,6 +19,8 @@ describe.skipIf(!needs("promtool"))("/metrics of a real node", () => {
     await fetch(`${at}/k`, { method: "PUT", body: "v" });
     await fetch(`${at}/k`);
     await fetch(`${url}/v1/kv/no-such-bucket/k`);
+    // On a busy machine a peer may be suspect for a moment.
+    await expect.poll(() => scrapeKv(url)).toContain('kv_partitions{state="ok"} 256\n');
     const text = await scrapeKv(url);
 
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
@@ -31,7 +33,7 @@ describe.skipIf(!needs("promtool"))("/metrics of a real node", () => {
 
     // What only the wiring of a process brings about.
     expect(text).toMatch(/^kv_build_info\{version="[^"]+",node_version="v\d+[^"]+"\} 1$/m);
-    expect(text).toContain('kv_partitions{state="ok"} 256\n');
+    expect(text).toMatch(/^kv_partitions\{state="ok"\} \d+$/m);
     expect(text).toContain("kv_partitions_owned 256\n");
     expect(text).toMatch(/^kv_client_connections [1-9]/m);
     expect(text).toContain('kv_problems_total{code="bucket-not-found"} 1\n');

@@ -16,6 +16,8 @@ import { NGINX } from "../support/fronts.ts";
 import { needs } from "../support/needs.ts";
 
 const ROWS = 135_233;
+/** Some 540,000 operations on whatever machine this is. */
+const TEST_TIMEOUT_MS = 900_000;
 const PAUSE_MS = 5_000;
 const KV = join(import.meta.dirname, "../../kv");
 
@@ -86,36 +88,40 @@ async function lineCount(path: string): Promise<number> {
 }
 
 describe.skipIf(!needs("nginx"))("an import through nginx while nodes fail", () => {
-  test(`all ${ROWS} rows arrive (W=2) although one node is killed and another paused, and read back byte for byte at R=2 through every node`, async () => {
-    folder = await mkdtemp(join(tmpdir(), "quorate-import-"));
-    const rows = join(folder, "cities.jsonl");
-    expect(await writeRows(rows)).toBe(ROWS);
-    cluster = await startCluster({ nodes: 3 });
-    const { n1, n2, n3 } = cluster.nodes;
-    if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three nodes");
-    const urls = [n1.url, n2.url, n3.url];
-    const host = ({ url }: { url: string }): string => new URL(url).host;
-    nginx = await startFront(NGINX, { upstreams: [host(n1), host(n2), host(n3)] });
+  test(
+    `all ${ROWS} rows arrive (W=2) although one node is killed and another paused, and read back byte for byte at R=2 through every node`,
+    async () => {
+      folder = await mkdtemp(join(tmpdir(), "quorate-import-"));
+      const rows = join(folder, "cities.jsonl");
+      expect(await writeRows(rows)).toBe(ROWS);
+      cluster = await startCluster({ nodes: 3 });
+      const { n1, n2, n3 } = cluster.nodes;
+      if (n1 === undefined || n2 === undefined || n3 === undefined) throw new Error("three nodes");
+      const urls = [n1.url, n2.url, n3.url];
+      const host = ({ url }: { url: string }): string => new URL(url).host;
+      nginx = await startFront(NGINX, { upstreams: [host(n1), host(n2), host(n3)] });
 
-    const importing = kv("import", rows, "-e", nginx.url, "-w", "2");
-    const halfway = async (): Promise<boolean> => (await acknowledged(urls)) >= ROWS / 2;
-    while (importing.running() && !(await halfway())) await sleep(50);
-    n2.signal("SIGKILL");
-    await n2.restart();
-    n3.pause();
-    await sleep(PAUSE_MS);
-    const stillRunning = importing.running();
-    n3.resume();
-    const { code, stderr } = await importing.done;
+      const importing = kv("import", rows, "-e", nginx.url, "-w", "2");
+      const halfway = async (): Promise<boolean> => (await acknowledged(urls)) >= ROWS / 2;
+      while (importing.running() && !(await halfway())) await sleep(50);
+      n2.signal("SIGKILL");
+      await n2.restart();
+      n3.pause();
+      await sleep(PAUSE_MS);
+      const stillRunning = importing.running();
+      n3.resume();
+      const { code, stderr } = await importing.done;
 
-    expect(stillRunning, "the faults fell into the import").toBe(true);
-    expect({ code, stderr }).toMatchObject({ code: 0 });
-    for (const [id, { url }] of Object.entries(cluster.nodes)) {
-      const copy = join(folder, `${id}.jsonl`);
-      const exporting = await kv("export", copy, "--keys", rows, "-r", "2", "-e", url).done;
-      expect(exporting).toMatchObject({ code: 0 });
-      expect(await lineCount(copy)).toBe(ROWS);
-      expect(await sha(copy), `what ${id} read back`).toBe(await sha(rows));
-    }
-  });
+      expect(stillRunning, "the faults fell into the import").toBe(true);
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      for (const [id, { url }] of Object.entries(cluster.nodes)) {
+        const copy = join(folder, `${id}.jsonl`);
+        const exporting = await kv("export", copy, "--keys", rows, "-r", "2", "-e", url).done;
+        expect(exporting).toMatchObject({ code: 0 });
+        expect(await lineCount(copy)).toBe(ROWS);
+        expect(await sha(copy), `what ${id} read back`).toBe(await sha(rows));
+      }
+    },
+    TEST_TIMEOUT_MS,
+  );
 });
