@@ -22,7 +22,7 @@ export default defineConfig({
           testTimeout: 20_000,
         },
       },
-      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 600_000 } },
+      { test: { name: "sim", include: ["test/sim/**/*.test.ts"], testTimeout: 1_800_000 } },
       {
         test: {
           name: "e2e",

@@ -203,11 +203,11 @@ export class Coordinator implements Operations {
     const { bucket, prefix } = request;
     const { layout } = this.#modules.document();
     const properties = this.#properties(bucket);
-    const r = quorumSize("r", request.r ?? properties.r, properties.n);
     const { cursors } = this.#modules;
     const after =
       request.cursor === undefined ? undefined : cursors.parse({ bucket, prefix }, request.cursor);
     const { mode, n } = properties;
+    const r = quorumSize("r", request.r ?? properties.r, n);
     const { limit } = request;
     if (this.#lists >= LISTS_MAX) throw this.#tooMany("listsMax", "listings");
     this.#lists += 1;
