@@ -30,11 +30,7 @@ describe.skipIf(!needsNetwork())(
   () => {
     beforeEach(async () => {
       network = new Network(IDS);
-      cluster = await startCluster({
-        nodes: IDS.length,
-        host: (id) => network.host(id),
-        wrap: (id) => network.wrap(id),
-      });
+      cluster = await startCluster({ nodes: IDS.length, ...network.placement });
     });
 
     afterEach(async () => {

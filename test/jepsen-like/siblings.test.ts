@@ -175,11 +175,7 @@ describe.skipIf(!needsNetwork())("siblings under partitions", () => {
   let network: Network;
   beforeEach(async () => {
     network = new Network(IDS);
-    cluster = await startCluster({
-      nodes: IDS.length,
-      host: (id) => network.host(id),
-      wrap: (id) => network.wrap(id),
-    });
+    cluster = await startCluster({ nodes: IDS.length, ...network.placement });
   });
   afterEach(async () => {
     await cluster.stop();

@@ -1,3 +1,4 @@
+import { arm, dispatch, quoted } from "./cases.ts";
 import { allCommands, valuedOptions } from "./spec.ts";
 import type { CommandSpec, Word } from "./spec.ts";
 
@@ -6,12 +7,14 @@ export function bashScript(spec: CommandSpec): string {
   const commands = allCommands(spec);
   const paths = commands.map(({ path }) => `'${path}'`);
   const optionsOf = commands.map(({ path, options }) =>
-    arm([path], options.flatMap(({ names }) => names).join(" ")),
+    arm([path], assign(options.flatMap(({ names }) => names).join(" "))),
   );
   const argumentsOf = commands.map(({ path, commands: below, argument }) =>
     arm(
       [path],
-      wordOf({ ...argument, values: [...below.map(({ name }) => name), ...argument.values] }),
+      assign(
+        wordOf({ ...argument, values: [...below.map(({ name }) => name), ...argument.values] }),
+      ),
     ),
   );
   const valuesOf = commands.flatMap(({ path, options }) =>
@@ -21,7 +24,7 @@ export function bashScript(spec: CommandSpec): string {
         : [
             arm(
               names.map((name) => `${path} ${name}`),
-              wordOf(value),
+              assign(wordOf(value)),
             ),
           ],
     ),
@@ -46,19 +49,7 @@ _kv() {
     fi
   done
   [[ $cur != '=' ]] || cur=
-  if [[ -n $option ]]; then
-    case "$at $option" in
-${valuesOf.join("\n")}
-    esac
-  elif [[ -z $plain && $cur == -* ]]; then
-    case $at in
-${optionsOf.join("\n")}
-    esac
-  else
-    case $at in
-${argumentsOf.join("\n")}
-    esac
-  fi
+${dispatch({ valuesOf, optionsOf, argumentsOf }, { word: "$cur" })}
   local IFS=$'\\n'
   if [[ $words == ${FILES} ]]; then
     compopt -o filenames 2>/dev/null
@@ -78,6 +69,6 @@ function wordOf({ values, files }: Word): string {
   return files && values.length === 0 ? FILES : values.join(" ");
 }
 
-function arm(patterns: readonly string[], words: string): string {
-  return `      ${patterns.map((pattern) => `'${pattern}'`).join(" | ")}) words='${words}' ;;`;
+function assign(words: string): string {
+  return `words=${quoted(words)}`;
 }

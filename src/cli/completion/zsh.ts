@@ -1,3 +1,4 @@
+import { arm, dispatch, quoted } from "./cases.ts";
 import { allCommands, valuedOptions } from "./spec.ts";
 import type { CommandSpec } from "./spec.ts";
 
@@ -50,19 +51,7 @@ _kv() {
     option=\${word%%=*}
     compset -P '*='
   fi
-  if [[ -n $option ]]; then
-    case "$at $option" in
-${valuesOf.join("\n")}
-    esac
-  elif [[ -z $plain && $word == -* ]]; then
-    case $at in
-${optionsOf.join("\n")}
-    esac
-  else
-    case $at in
-${argumentsOf.join("\n")}
-    esac
-  fi
+${dispatch({ valuesOf, optionsOf, argumentsOf }, { word: "$word" })}
   (( $#offers == 0 )) || _describe -t kv kv offers -o nosort
 }
 if [[ \${funcstack[1]} == _kv ]]; then _kv "$@"; else compdef _kv kv; fi
@@ -75,12 +64,4 @@ function offers(list: readonly Offer[]): string {
     quoted(doc === "" ? colon(word) : `${colon(word)}:${doc}`),
   );
   return `offers=(${words.join(" ")})`;
-}
-
-function arm(patterns: readonly string[], action: string): string {
-  return `      ${patterns.map(quoted).join(" | ")}) ${action} ;;`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { ClusterOptions } from "../../support/cluster.ts";
 import { networkName, removeNetwork } from "../../support/leftovers.ts";
 import { needs, needsFeature } from "../../support/needs.ts";
 import { run } from "../../support/run.ts";
@@ -62,6 +63,11 @@ export class Network implements Disposable {
     const host = this.#hosts.get(id);
     if (host === undefined) throw new Error(`there is no node ${id}`);
     return host;
+  }
+
+  /** Where and how each node of a cluster runs. */
+  get placement(): Pick<ClusterOptions, "host" | "wrap"> {
+    return { host: (id) => this.host(id), wrap: (id) => this.wrap(id) };
   }
 
   /** Command before `node`. */
