@@ -6,8 +6,8 @@ export interface Written {
   readonly writeId: string;
   readonly etag: string | undefined;
   /**
-   * Of buckets of mode `siblings`: what the writer has seen by now, this write among it unless
-   * another one came in between. For the next write of the same writer.
+   * Of buckets of mode `siblings`: what the writer has seen by now, for its next write. This write is
+   * among it if the writer had seen every earlier one that the node knew.
    */
   readonly context: string | undefined;
   readonly quorum: QuorumFacts;
