@@ -73,7 +73,7 @@ export interface ReadResult {
 export interface WriteResult {
   /** Of the version that was written, by this attempt or, if it was known already, by an earlier one. */
   readonly version: VersionIdentity;
-  /** Of a siblings bucket: the token of what the client has seen by now, this write among it. */
+  /** Of a siblings bucket: the token of what the client has seen by now, this write among it if that can be said. */
   readonly context: string | undefined;
   readonly quorum: QuorumFacts;
 }
